@@ -1,0 +1,1 @@
+"""Decides who sends a request and whether they may."""

@@ -1,0 +1,1 @@
+"""Settings: one typed schema, read from command line, environment, file and defaults."""

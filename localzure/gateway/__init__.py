@@ -1,0 +1,1 @@
+"""Decides which service, account and resource a request is for."""

@@ -1,0 +1,1 @@
+"""What the storage services (Blob, Queue, Table) share of their REST protocol: dates, headers, XML, error bodies."""

@@ -1,0 +1,1 @@
+"""An ordered, transactional key-value store with a disk and a memory backend. Knows nothing of Azure."""

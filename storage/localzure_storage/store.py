@@ -1,0 +1,101 @@
+"""The interface of the store: an ordered map from bytes to bytes with transactions.
+
+Both backends (`lmdb`, `memory`) implement it and pass one contract suite. The rules that callers rely on:
+
+- Keys are up to `KEY_BYTES_MAX` bytes, not empty, ordered as bytes compare; values are up to `VALUE_BYTES_MAX`
+  bytes and come back as owned `bytes`, never as views into the store.
+- There is one write transaction at a time. While it is open, its owner reads through it; a `read()` opened
+  beside it sees the last commit.
+- `nested()` is atomic by itself: an exception that leaves the block undoes what the block wrote and nothing else.
+- A read transaction is short: it lives no longer than the event that opened it.
+- A scan is consumed before the transaction is written to again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+KEY_BYTES_MAX = 8192
+"""Longest key. Table keys and blob names reach about 3 KiB once escaped; the contract suite tests 4 KiB."""
+
+VALUE_BYTES_MAX = 64 * 1024 * 1024
+"""Longest value. Larger content belongs into extents."""
+
+
+class StorageError(Exception):
+    """The store could not do what was asked; nothing of the transaction is kept."""
+
+
+class StoreFullError(StorageError):
+    """The disk, the quota or the map has no room left. Deletes may still succeed."""
+
+
+class StoreUnusableError(StorageError):
+    """The store cannot be opened: in use, truncated, foreign, or of a newer format. The text says what to do."""
+
+
+class Reader(Protocol):
+    """A consistent view of the store."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value stored under `key`, or None."""
+        ...
+
+    def scan(
+        self, start: bytes, stop: bytes, *, reverse: bool = False, limit: int | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with start <= key < stop in key order, or from the end with `reverse`."""
+        ...
+
+
+class Writer(Reader, Protocol):
+    """A view that can be changed; sees its own changes."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Store `value` under `key`, replacing what was there."""
+        ...
+
+    def delete(self, key: bytes) -> bool:
+        """Remove `key`; False when it was not there."""
+        ...
+
+    def nested(self) -> AbstractContextManager[Writer]:
+        """Open a transaction inside this one: kept when the block ends, undone alone when it raises."""
+        ...
+
+
+class WriteTransaction(Writer, Protocol):
+    """The one top-level write transaction. Ends with exactly one `commit` or `abort`."""
+
+    @property
+    def dirty_bytes(self) -> int:
+        """Bytes of keys and values written so far, as a measure of when to commit."""
+        ...
+
+    def commit(self) -> None:
+        """Make everything visible (and durable, as the store's setting says). Raises StorageError: all undone."""
+        ...
+
+    def abort(self) -> None:
+        """Undo everything."""
+        ...
+
+
+class Store(Protocol):
+    """An open store."""
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """Open a view of the last commit."""
+        ...
+
+    def begin(self) -> WriteTransaction:
+        """Open the write transaction. One at a time."""
+        ...
+
+    def close(self) -> None:
+        """Flush to disk and close. Open transactions must have ended."""
+        ...
