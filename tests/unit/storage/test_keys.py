@@ -78,7 +78,7 @@ def test_other_types_are_refused(part):
     [b"\x02ab", b"\x02ab\x00\xff", b"\x01", b"\x15\x00", b"\x30abc", b"\x99", b"\x02\xff\x00", b"\x14" + bytes(8)],
 )
 def test_foreign_bytes_are_refused(key):
-    with pytest.raises(ValueError, match="key|UTF|utf"):
+    with pytest.raises(ValueError, match=r"key|utf-8"):
         unpack(key)
 
 
