@@ -33,7 +33,7 @@ class Extents:
         raise NotImplementedError
 
     def create(self, writer: Writer) -> ExtentId:
-        """Begin an empty extent, without references and pinned once: owe it one `unpin`, even if the transaction fails."""
+        """Begin an empty extent, without references, pinned once: owe it one `unpin`, even if the transaction fails."""
         raise NotImplementedError
 
     def append(self, writer: Writer, extent: ExtentId, data: bytes | memoryview) -> None:
