@@ -202,6 +202,11 @@ class AmqpHost(Protocol):
         """The client's address."""
         ...
 
+    @property
+    def is_writable(self) -> bool:
+        """False while the client does not take what was sent: hand out no messages until `AmqpPeer.writable`."""
+        ...
+
     def flush(self) -> None:
         """The core has bytes to send: write them at the end of this tick."""
         ...
@@ -212,6 +217,10 @@ class AmqpPeer(Protocol):
 
     def handle(self, events: Sequence[AmqpEvent]) -> None:
         """Take the events of one read from the socket."""
+        ...
+
+    def writable(self) -> None:
+        """The client takes bytes again: go on handing out."""
         ...
 
     def disconnected(self) -> None:

@@ -34,6 +34,13 @@ class Response:
 
 
 @dataclass(slots=True)
+class Continue:
+    """Tell a client that sent `Expect: 100-continue` to go on; nothing where it is not waiting."""
+
+    stream_id: int
+
+
+@dataclass(slots=True)
 class Body:
     """A piece of a body, in either direction."""
 

@@ -1,0 +1,79 @@
+"""AMQP on a connection: events from the core to the service, and the core's bytes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localzure_protocols.amqp.connection import AmqpConnection
+
+if TYPE_CHECKING:
+    from localzure.server.driver import Channel
+    from localzure.services.interface import AmqpService, Clock
+
+
+class AmqpDriver:
+    """AMQP 1.0 on one connection (see `localzure.server.driver.Driver`)."""
+
+    def __init__(self, channel: Channel, service: AmqpService, clock: Clock, container_id: str) -> None:
+        """Made when a connection's first bytes are AMQP. Is the `AmqpHost` of the service's peer."""
+        self._channel = channel
+        self._clock = clock
+        self._core = AmqpConnection(container_id)
+        self._peer = service.connected(self._core, self)
+
+    @property
+    def peer(self) -> str:
+        """See `AmqpHost.peer`."""
+        return self._channel.peer
+
+    @property
+    def is_writable(self) -> bool:
+        """See `AmqpHost.is_writable`."""
+        return self._channel.is_writable
+
+    def flush(self) -> None:
+        """See `AmqpHost.flush`."""
+        self._channel.flush_soon()
+
+    def receive(self, data: bytes) -> None:
+        """See `Driver.receive`."""
+        events = self._core.receive(data)
+        if events:
+            self._peer.handle(events)
+
+    def receive_eof(self) -> None:
+        """See `Driver.receive_eof`."""
+        events = self._core.receive_eof()
+        if events:
+            self._peer.handle(events)
+
+    def take_output(self) -> list[bytes]:
+        """See `Driver.take_output`."""
+        return self._core.data_to_send()
+
+    @property
+    def is_finished(self) -> bool:
+        """See `Driver.is_finished`."""
+        return self._core.is_finished
+
+    @property
+    def is_busy(self) -> bool:
+        """See `Driver.is_busy`: what is owed leaves with the tick's commit, before a shutdown is looked at."""
+        return False
+
+    def tick(self, now: float, last_received: float) -> float | None:
+        """See `Driver.tick`: heartbeats and idle time-outs are the protocol's own."""
+        del last_received
+        return self._core.tick(now)
+
+    def writable(self) -> None:
+        """See `Driver.writable`."""
+        self._peer.writable()
+
+    def shutdown(self) -> None:
+        """See `Driver.shutdown`."""
+        self._peer.shutdown()
+
+    def lost(self) -> None:
+        """See `Driver.lost`."""
+        self._peer.disconnected()

@@ -1,0 +1,64 @@
+"""What the server does beside serving: checkpoints against power loss, and sweeps of what nobody needs any more.
+
+Both run in steps that leave the loop to the clients: a checkpoint waits for the disk in a thread, and a sweep frees a
+bounded number of records at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from localzure_storage.store import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from localzure.server.transactions import TickTransactions
+    from localzure_storage.checkpoint import Checkpointer
+    from localzure_storage.store import Writer
+
+CHECKPOINT_SECONDS = 1.0
+"""How often a checkpoint is taken: what a power loss can cost at most."""
+
+SWEEP_SECONDS = 0.05
+"""The pause between two steps of a sweep that has more to do."""
+
+SWEEP_IDLE_SECONDS = 1.0
+"""The pause after a sweep that found nothing more."""
+
+SWEEP_RECORDS = 256
+"""Records that one step may free: about a millisecond of work."""
+
+_log = logging.getLogger(__name__)
+
+
+async def keep_checkpoints(checkpointer: Checkpointer, transactions: TickTransactions) -> None:
+    """Take a checkpoint each second in which something was committed, until cancelled."""
+    loop = asyncio.get_running_loop()
+    seen = -1
+    while True:
+        await asyncio.sleep(CHECKPOINT_SECONDS)
+        if transactions.committed_ticks == seen:
+            continue
+        seen = transactions.committed_ticks
+        try:
+            if checkpointer.begin():
+                await loop.run_in_executor(None, checkpointer.flush)
+                checkpointer.finish()
+        except (StorageError, OSError) as error:
+            _log.error("no checkpoint could be taken, the next one is tried in a second: %s", error)
+
+
+async def keep_sweeping(transactions: TickTransactions, sweeps: Sequence[Callable[[Writer, int], bool]]) -> None:
+    """Run each of `sweeps` (writer, budget) -> more to do, in bounded steps, until cancelled."""
+    while True:
+        more = False
+        for sweep in sweeps:
+            try:
+                with transactions.writer() as writer:
+                    more = sweep(writer, SWEEP_RECORDS) or more
+            except StorageError as error:
+                _log.error("a sweep failed and is tried again: %s", error)
+        await asyncio.sleep(SWEEP_SECONDS if more else SWEEP_IDLE_SECONDS)

@@ -1,0 +1,47 @@
+"""Which service answers an HTTP request: LocalZure's own API, or what the gateway decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localzure.gateway.address import resolve
+from localzure.services.interface import Address, HttpReply, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localzure.server.listener import Listener
+    from localzure.server.own_api import OwnApi
+    from localzure.services.interface import HttpRequest, HttpService
+    from localzure_storage.store import StorageError
+
+
+class NoServiceError(ServiceError):
+    """Nobody answers here: the request names no service, or one that is switched off."""
+
+
+class Router:
+    """Routes requests to HTTP services by listener, host and path."""
+
+    def __init__(self, services: Mapping[str, HttpService], own_api: OwnApi) -> None:
+        """`services` are those that run, by name."""
+        self._services = services
+        self._own_api = own_api
+
+    def route(self, request: HttpRequest, listener: Listener) -> tuple[HttpService, Address]:
+        """Return who answers `request`, and for which account. Raises ServiceError."""
+        if self._own_api.answers(request, listener.service):
+            return self._own_api, Address("", secondary=False, path=request.raw_path.lstrip("/"), base_url="")
+        service, address = resolve(listener.service, request)
+        if service is None:
+            raise NoServiceError("The request names no service: send it to a service's own port, or below /blob/.")
+        answering = self._services.get(service)
+        if answering is None:
+            raise NoServiceError(f"The service {service!r} does not run here.")
+        return answering, address
+
+    def refuse(
+        self, service: HttpService | None, request: HttpRequest, error: ServiceError | StorageError | None
+    ) -> HttpReply:
+        """Render an error by the service that raised it, or in LocalZure's own shape where none was found."""
+        return (service or self._own_api).refuse(request, error)

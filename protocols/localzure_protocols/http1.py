@@ -1,0 +1,133 @@
+"""HTTP/1.1, server side, without IO: h11 behind the neutral events.
+
+One exchange at a time: while a response is unfinished, pipelined requests stay unparsed in the buffer, and
+`receive(b"")` after the response's `EndBody` goes on with them. `is_blocked` tells when to stop reading.
+"""
+
+from __future__ import annotations
+
+import h11
+
+from localzure_protocols.events import (
+    Body,
+    Continue,
+    EndBody,
+    HttpEvent,
+    PeerError,
+    Request,
+    Response,
+    StreamClosed,
+)
+
+HEAD_BYTES_MAX = 64 * 1024
+"""Longest head. A blob name of 1,024 characters can take 12 KiB percent-encoded, and a SAS or a token follow it."""
+
+_NO_BODY_STATUS = frozenset({204, 304})
+
+
+class Http1Connection:
+    """Bytes in, events out; events in, bytes out."""
+
+    def __init__(self) -> None:
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+        self._stream_id = 0
+        self._in_exchange = False
+        self._request_ended = False
+        self._response_ended = False
+        self._failed = False
+        self._eof = False
+
+    @property
+    def is_finished(self) -> bool:
+        """No further exchange is possible: close once everything has been written."""
+        if self._failed:
+            return not self._in_exchange or self._response_ended
+        return self._h11.our_state in {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}
+
+    @property
+    def is_blocked(self) -> bool:
+        """A request has been read whole and its response is unfinished: more bytes would only pile up."""
+        return self._request_ended and not self._response_ended
+
+    @property
+    def unread(self) -> bytes:
+        """Bytes received and not parsed, for whoever takes the connection over after an upgrade."""
+        return self._h11.trailing_data[0]
+
+    def receive(self, data: bytes) -> list[HttpEvent]:
+        """Take bytes (or none, to go on with those that wait) and return what they made happen."""
+        if data and not self._failed:
+            self._h11.receive_data(data)
+        return self._events()
+
+    def receive_eof(self) -> list[HttpEvent]:
+        """The peer will send no more."""
+        if not self._eof and not self._failed:
+            self._eof = True
+            self._h11.receive_data(b"")
+        return self._events()
+
+    def send(self, event: Response | Body | EndBody | Continue) -> bytes:
+        """Encode a part of a response. After `EndBody`, call `receive(b"")` for what was pipelined."""
+        if isinstance(event, Body):
+            return self._h11.send(h11.Data(data=event.data)) or b""
+        if isinstance(event, Response):
+            return self._h11.send(h11.Response(status_code=event.status, headers=event.headers)) or b""
+        if isinstance(event, Continue):
+            if not self._h11.they_are_waiting_for_100_continue:
+                return b""
+            return self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
+        data = self._h11.send(h11.EndOfMessage()) or b""
+        self._response_ended = True
+        self._next_exchange()
+        return data
+
+    def _next_exchange(self) -> None:
+        if self._request_ended and self._response_ended and not self._failed:
+            if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+                self._h11.start_next_cycle()
+            self._in_exchange = self._request_ended = self._response_ended = False
+
+    def _events(self) -> list[HttpEvent]:
+        events: list[HttpEvent] = []
+        while not self._failed:
+            try:
+                event = self._h11.next_event()
+            except h11.RemoteProtocolError as error:
+                self._fail(error, events)
+                break
+            if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                break
+            self._translate(event, events)
+        return events
+
+    def _translate(self, event: object, events: list[HttpEvent]) -> None:
+        if isinstance(event, h11.Request):
+            self._stream_id += 1
+            self._in_exchange = True
+            headers = [(bytes(name), bytes(value)) for name, value in event.headers]
+            events.append(
+                Request(self._stream_id, bytes(event.method), bytes(event.target), headers, bytes(event.http_version))
+            )
+        elif isinstance(event, h11.Data):
+            events.append(Body(self._stream_id, bytes(event.data)))
+        elif isinstance(event, h11.EndOfMessage):
+            events.append(EndBody(self._stream_id))
+            self._request_ended = True
+            self._next_exchange()
+
+    def _fail(self, error: h11.RemoteProtocolError, events: list[HttpEvent]) -> None:
+        """The peer broke the protocol: inside a request's body nobody can be answered any more."""
+        self._failed = True
+        if self._in_exchange:
+            events.append(StreamClosed(self._stream_id))
+            self._response_ended = True
+        else:
+            self._stream_id += 1
+            self._in_exchange = True
+            events.append(PeerError(self._stream_id, error.error_status_hint, str(error)))
+
+
+def has_body(method: bytes, status: int) -> bool:
+    """Whether a response to `method` with `status` carries a body (RFC 9110, section 6.4.1)."""
+    return method != b"HEAD" and status not in _NO_BODY_STATUS and status >= 200
