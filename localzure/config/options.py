@@ -1,0 +1,103 @@
+"""The table of settings: what can be set, where, what it takes, and what it is when nobody sets it.
+
+A row's path is its place in a configuration file (`ports.blob` is the key `blob` under `ports`). Its flag gives the
+environment variable too: `--blob-port` is `LOCALZURE_BLOB_PORT`. Rows without a flag hold what belongs into a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localzure.config import values
+
+PREFIX = "LOCALZURE_"
+"""What every environment variable of ours starts with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting."""
+
+    path: str
+    flag: str | None
+    read: values.Reader
+    metavar: str
+    help: str
+    many: bool = False
+    """The flag may be given several times."""
+    switch: bool = False
+    """The flag takes no value."""
+    served: bool = True
+    """False: understood, told to be without effect in this version, and not shown in the help."""
+
+    @property
+    def variable(self) -> str | None:
+        """Its environment variable."""
+        return PREFIX + self.flag[2:].upper().replace("-", "_") if self.flag else None
+
+
+CONFIG_FLAG = "--config"
+CONFIG_VARIABLE = PREFIX + "CONFIG"
+
+_PORT_HELP = "Port of {} (default {}; 0 is an ephemeral one)."
+
+
+def _port(name: str, what: str, default: int, *, served: bool = True) -> Option:
+    """The row of a listener's port."""
+    flag = "--port" if name == "gateway" else f"--{name}-port"
+    return Option(f"ports.{name}", flag, values.port, "PORT", _PORT_HELP.format(what, default), served=served)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("host", "--host", values.host, "HOST", "Address to listen on (default 127.0.0.1)."),
+    Option("data_dir", "--data-dir", values.path, "DIR", "Folder of the store (default ./.localzure)."),
+    Option("in_memory", "--in-memory", values.boolean, "", "Keep everything in memory.", switch=True),
+    Option(
+        "durability",
+        "--durability",
+        values.choice("process", "full", "none"),
+        "LEVEL",
+        "process (default): survives the end of the process, and opens, at most a second old, after a power loss; "
+        "full: on disk before the reply; none: in memory.",
+    ),
+    Option("seed", "--seed", values.paths, "FILE", "Entities to create at start (several times).", many=True),
+    Option("ports.all", "--all-ports", values.all_ports, "0", "0 makes every port that is not set ephemeral."),
+    _port("gateway", "the gateway to all services", 8080),
+    _port("blob", "Blob storage", 10000),
+    _port("queue", "Queue storage", 10001, served=False),
+    _port("table", "Table storage", 10002, served=False),
+    _port("amqp", "Service Bus over AMQP", 5672),
+    _port("amqps", "Service Bus over AMQP with TLS", 5671, served=False),
+    _port("servicebus", "Service Bus administration and REST", 5300),
+    Option("ports.http", "--http-port", values.port, "PORT", "One more port of the gateway, such as 80."),
+    Option("ports.https", "--https-port", values.port, "PORT", "A port of the gateway with TLS.", served=False),
+    Option("ready_file", "--ready-file", values.path, "FILE", "JSON file to write when every listener serves."),
+    Option(
+        "auth",
+        "--auth",
+        values.auth_level,
+        "LEVEL",
+        "verify (default): check signatures; any: accept every well-formed credential; off: check nothing.",
+    ),
+    Option(
+        "services", "--services", values.services, "NAMES", "Services to run, such as blob,servicebus (default all)."
+    ),
+    Option(
+        "log.level",
+        "--log-level",
+        values.levels,
+        "LEVEL",
+        "debug, info (default), warning, error or critical; "
+        "also per module, such as info,localzure.services.blob=debug.",
+    ),
+    Option("log.format", "--log-format", values.choice("json", "text"), "FORMAT", "text (default) or json."),
+    Option("log.file", "--log-file", values.path, "FILE", "Log to this file instead of stderr."),
+    Option("log.file_bytes", "--log-file-bytes", values.size, "SIZE", "Rotate the file at this size (default 10 MiB)."),
+    Option("log.file_count", "--log-file-count", values.integer(1, 1000), "N", "Rotated files to keep (default 5)."),
+    Option("storage.accounts", None, values.accounts, "", "Storage accounts: a mapping from name to one or two keys."),
+    Option("servicebus.key_name", None, values.text, "", "Name of the Service Bus namespace's key."),
+    Option("servicebus.key", None, values.text, "", "The Service Bus namespace's key."),
+)
+"""Every setting, in the order of the help."""
+
+BY_PATH = {option.path: option for option in OPTIONS}

@@ -1,0 +1,150 @@
+"""What a server is told to be: the typed result of reading the configuration.
+
+Everything here is frozen, and keys stay out of every `repr`. `load.load` builds it; nothing else does, except tests.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Durability = Literal["process", "full", "none"]
+AuthLevel = Literal["off", "any", "verify"]
+LogFormat = Literal["json", "text"]
+Service = Literal["blob", "servicebus"]
+
+SERVICES: tuple[Service, ...] = ("blob", "servicebus")
+"""The services that this version has."""
+
+LISTENERS: tuple[tuple[str, Service | None], ...] = (
+    ("gateway", None),
+    ("blob", "blob"),
+    ("amqp", "servicebus"),
+    ("servicebus", "servicebus"),
+    ("http", None),
+)
+"""The listeners that this version binds, and the service that each belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The port of every listener; 0 is an ephemeral one, None is not bound."""
+
+    gateway: int = 8080
+    blob: int = 10000
+    queue: int = 10001
+    table: int = 10002
+    amqp: int = 5672
+    amqps: int = 5671
+    servicebus: int = 5300
+    http: int | None = None
+    https: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listener to bind."""
+
+    name: str
+    """Its name in the endpoints: gateway, blob, amqp, servicebus, http."""
+    port: int
+    flag: str
+    """The flag that moves it, for the line that says the port is in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """How the server logs."""
+
+    level: str = "info"
+    """Level of LocalZure's own loggers: debug, info, warning, error or critical."""
+    levels: Mapping[str, str] = field(default_factory=dict)
+    """Levels of single loggers, by name, such as `localzure.services.blob`."""
+    format: LogFormat = "text"
+    file: Path | None = None
+    """Where to log instead of to stderr."""
+    file_bytes: int = 10 * 1024 * 1024
+    """Size at which the file is rotated; 0 is never."""
+    file_count: int = 5
+    """How many rotated files are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageAccount:
+    """A storage account and its one or two keys."""
+
+    name: str
+    keys: tuple[str, ...] = field(repr=False)
+    """In base64, as clients have them."""
+
+    @property
+    def key_bytes(self) -> tuple[bytes, ...]:
+        """The keys as signatures use them."""
+        return tuple(b64decode(key) for key in self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAccessKey:
+    """A named key of the Service Bus namespace."""
+
+    name: str = "RootManageSharedAccessKey"
+    key: str = field(default="SAS_KEY_VALUE", repr=False)
+
+
+DEVELOPMENT_ACCOUNT = StorageAccount(
+    "devstoreaccount1",
+    ("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",),
+)
+"""The account that `UseDevelopmentStorage=true` means in every SDK, with its well-known key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration of one server."""
+
+    host: str = "127.0.0.1"
+    data_dir: Path | None = None
+    """Where the store lives; None keeps everything in memory."""
+    durability: Durability = "none"
+    """`none` exactly when there is no data directory."""
+    seeds: tuple[Path, ...] = ()
+    ports: Ports = field(default_factory=Ports)
+    ready_file: Path | None = None
+    auth: AuthLevel = "verify"
+    log: LogSettings = field(default_factory=LogSettings)
+    services: tuple[Service, ...] = SERVICES
+    """The services that run, in the order of `SERVICES`."""
+    accounts: tuple[StorageAccount, ...] = (DEVELOPMENT_ACCOUNT,)
+    servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each value that is no default came from, by its path in the file: a flag, a variable, a file and path."""
+    warnings: tuple[str, ...] = ()
+    """Lines to log once logging is set up."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing is kept on disk."""
+        return self.data_dir is None
+
+    def listeners(self) -> tuple[Listener, ...]:
+        """The listeners to bind: those of the services that run, and those that were asked for."""
+        rows = [
+            Listener(name, port, listener_flag(name))
+            for name, service in LISTENERS
+            if (service is None or service in self.services) and (port := getattr(self.ports, name)) is not None
+        ]
+        return tuple(rows)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every configured key, for the log's redaction."""
+        return (*(key for account in self.accounts for key in account.keys), self.servicebus_key.key)
+
+
+def listener_flag(name: str) -> str:
+    """The flag that sets the port of the listener `name`."""
+    return "--port" if name == "gateway" else f"--{name}-port"

@@ -1,0 +1,211 @@
+"""How the value of a setting is read, from a flag's or variable's text as well as from a file's tree.
+
+A reader takes the raw value and the folder that relative paths start from, and gives the typed value or raises
+`RefusedError`, whose text says what is allowed. Texts never show a value that may be secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from localzure.config.settings import SERVICES, Service, StorageAccount
+
+Reader = Callable[[object, Path], object]
+
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_SIZE = re.compile(r"([0-9]{1,12}) ?(|KiB|MiB|GiB)")
+_SIZE_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
+_LOGGER = re.compile(r"[A-Za-z_][\w.]*")
+_ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
+
+_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+_SHOWN_CHARS_MAX = 60
+
+
+class RefusedError(ValueError):
+    """A value that a setting cannot take; the text says what it takes."""
+
+    def __init__(self, text: str, at: str = "") -> None:
+        super().__init__(text)
+        self.at = at
+        """The path below the setting's own, where the value has parts."""
+
+
+def expected(what: str, raw: object, at: str = "") -> RefusedError:
+    """The refusal of `raw`, where `what` was expected."""
+    shown = repr(raw)
+    if len(shown) > _SHOWN_CHARS_MAX:
+        shown = f"{shown[:_SHOWN_CHARS_MAX]}…"
+    return RefusedError(f"expected {what}, got {shown}", at)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A closing remark with the known name that is most like `name`, else with all of them."""
+    from difflib import get_close_matches  # only needed to refuse
+
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def integer(low: int, high: int) -> Reader:
+    """A whole number from `low` to `high`."""
+
+    def read(raw: object, _base: Path) -> int:
+        text = str(raw).strip() if isinstance(raw, str | int) and not isinstance(raw, bool) else ""
+        if not _DIGITS.fullmatch(text) or not low <= int(text) <= high:
+            raise expected(f"an integer from {low} to {high}", raw)
+        return int(text)
+
+    return read
+
+
+port = integer(0, 65535)
+"""A TCP port; 0 asks for an ephemeral one."""
+
+
+def all_ports(raw: object, _base: Path) -> int:
+    """The port of every listener: only 0 can be everybody's."""
+    if str(raw).strip() != "0" or isinstance(raw, bool):
+        raise expected("0, which gives every listener an ephemeral port", raw)
+    return 0
+
+
+def boolean(raw: object, _base: Path) -> bool:
+    """True or false, also as 1/0, yes/no and on/off."""
+    truth = _TRUTH.get(str(raw).strip().lower())
+    if truth is None:
+        raise expected("true or false", raw)
+    return truth
+
+
+def size(raw: object, _base: Path) -> int:
+    """A number of bytes, or of KiB, MiB or GiB."""
+    match = _SIZE.fullmatch(str(raw).strip())
+    if match is None or isinstance(raw, bool):
+        raise expected("a size such as 1048576 or 10 MiB", raw)
+    return int(match[1]) * _SIZE_UNITS[match[2]]
+
+
+def choice(*allowed: str) -> Reader:
+    """One of a few words."""
+
+    def read(raw: object, _base: Path) -> str:
+        text = raw.strip().lower() if isinstance(raw, str) else raw
+        if text not in allowed:
+            raise expected(f"one of {', '.join(allowed)}", raw)
+        return str(text)
+
+    return read
+
+
+def auth_level(raw: object, base: Path) -> object:
+    """How far clients are checked. YAML reads a bare `off` as false, which is meant as the word."""
+    if raw is False:
+        return "off"
+    if raw == "rbac":
+        raise RefusedError("the level 'rbac' is not available yet; use off, any or verify")
+    return choice("off", "any", "verify")(raw, base)
+
+
+def host(raw: object, _base: Path) -> str:
+    """An address or a host name to listen on."""
+    if not isinstance(raw, str) or not _HOST.fullmatch(raw.strip()):
+        raise expected("an IP address or a host name", raw)
+    return raw.strip()
+
+
+def path(raw: object, base: Path) -> Path:
+    """A path, with `~` for the home folder; relative ones start from `base`."""
+    if not isinstance(raw, str | os.PathLike) or not str(raw) or "\0" in str(raw):
+        raise expected("a path", raw)
+    try:
+        return base / Path(raw).expanduser()
+    except RuntimeError:
+        raise expected("a path (there is no such home folder)", raw) from None
+
+
+def paths(raw: object, base: Path) -> tuple[Path, ...]:
+    """Several paths: a list, or a text that separates them as PATH does."""
+    items = raw.split(os.pathsep) if isinstance(raw, str) else raw
+    if not isinstance(items, list | tuple):
+        raise expected("a path or a list of paths", raw)
+    return tuple(path(item, base) for item in items)
+
+
+def text(raw: object, _base: Path) -> str:
+    """Any text that is not empty and holds no white space, quote or separator of connection strings."""
+    if not isinstance(raw, str) or not re.fullmatch(r"[^\s;'\"]{1,256}", raw):
+        raise RefusedError("expected 1 to 256 characters without white space, quotes and semicolons")
+    return raw
+
+
+def levels(raw: object, _base: Path) -> tuple[str, Mapping[str, str]]:
+    """Log levels: `info`, or `info,localzure.services.blob=debug`, or the same as a mapping with the key `default`."""
+    if isinstance(raw, Mapping):
+        pairs = [(str(name), level) for name, level in raw.items()]
+    else:
+        parts = [part.strip().rpartition("=") for part in str(raw).split(",")]
+        pairs = [(name.strip() if equals else "default", level.strip()) for name, equals, level in parts]
+    found: dict[str, str] = {}
+    for name, level in pairs:
+        if str(level).lower() not in _LEVELS:
+            raise expected(f"one of {', '.join(_LEVELS)}", level, at=name if isinstance(raw, Mapping) else "")
+        if not _LOGGER.fullmatch(name) or name in found:
+            raise expected("a level, or LEVEL,LOGGER=LEVEL with each logger once", raw)
+        found[name] = str(level).lower()
+    return found.pop("default", "info"), found
+
+
+def services(raw: object, _base: Path) -> tuple[Service, ...]:
+    """The services to run: their names, or a mapping from name to true or false."""
+    switched: dict[str, bool]
+    if isinstance(raw, Mapping):
+        switched = dict.fromkeys(SERVICES, True)
+        for name, value in raw.items():
+            if not isinstance(value, bool):
+                raise expected("true or false", value, at=str(name))
+            switched[str(name)] = value
+    else:
+        names = raw.split(",") if isinstance(raw, str) else raw
+        if not isinstance(names, list | tuple):
+            raise expected("service names, or a mapping from service name to true or false", raw)
+        switched = {str(name).strip(): True for name in names}
+    for name in switched:
+        if name not in SERVICES:
+            raise RefusedError(f"no service is called {name!r}; {nearest(name, list(SERVICES))}")
+    running = tuple(service for service in SERVICES if switched.get(service))
+    if not running:
+        raise RefusedError(f"every service is off; leave on at least one of {', '.join(SERVICES)}")
+    return running
+
+
+def accounts(raw: object, _base: Path) -> tuple[StorageAccount, ...]:
+    """Storage accounts: a mapping from account name to a key or a list of two keys, in base64."""
+    if not isinstance(raw, Mapping) or not raw:
+        raise RefusedError("expected a mapping from account name to a key or a list of two keys")
+    return tuple(_account(str(name), keys) for name, keys in raw.items())
+
+
+def _account(name: str, raw: object) -> StorageAccount:
+    """One storage account; the naming rule is Azure's."""
+    if not _ACCOUNT_NAME.fullmatch(name):
+        raise RefusedError("expected an account name of 3 to 24 lower-case letters and digits", at=name)
+    given = raw if isinstance(raw, list) else [raw]
+    keys = tuple(key for key in given if isinstance(key, str) and _is_base64(key))
+    if not 1 <= len(keys) == len(given) <= 2:
+        raise RefusedError("expected one or two keys in base64", at=name)
+    return StorageAccount(name, keys)
+
+
+def _is_base64(key: str) -> bool:
+    """Whether `key` is base64 of anything."""
+    try:
+        return bool(b64decode(key, validate=True))
+    except ValueError:
+        return False
