@@ -52,7 +52,10 @@ class Listener:
 
     name: str
     """Its name in the endpoints: gateway, blob, amqp, servicebus, http."""
+    service: Service | None
+    """The service that a request or connection without other hints is for."""
     port: int
+    """0 is any."""
     flag: str
     """The flag that moves it, for the line that says the port is in use."""
 
@@ -134,7 +137,7 @@ class Settings:
     def listeners(self) -> tuple[Listener, ...]:
         """The listeners to bind: those of the services that run, and those that were asked for."""
         rows = [
-            Listener(name, port, listener_flag(name))
+            Listener(name, service, port, listener_flag(name))
             for name, service in LISTENERS
             if (service is None or service in self.services) and (port := getattr(self.ports, name)) is not None
         ]

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from localzure.server.transactions import TickTransactions
-    from localzure_storage.checkpoint import Checkpointer
-    from localzure_storage.store import Writer
+    from localzure_storage.store import Checkpoint, Writer
 
 CHECKPOINT_SECONDS = 1.0
 """How often a checkpoint is taken: what a power loss can cost at most."""
@@ -34,20 +33,16 @@ SWEEP_RECORDS = 256
 _log = logging.getLogger(__name__)
 
 
-async def keep_checkpoints(checkpointer: Checkpointer, transactions: TickTransactions) -> None:
+async def keep_checkpoints(checkpoint: Checkpoint) -> None:
     """Take a checkpoint each second in which something was committed, until cancelled."""
     loop = asyncio.get_running_loop()
-    seen = -1
     while True:
         await asyncio.sleep(CHECKPOINT_SECONDS)
-        if transactions.committed_ticks == seen:
-            continue
-        seen = transactions.committed_ticks
         try:
-            if checkpointer.begin():
-                await loop.run_in_executor(None, checkpointer.flush)
-                checkpointer.finish()
-        except (StorageError, OSError) as error:
+            if checkpoint.begin():
+                await loop.run_in_executor(None, checkpoint.flush)
+                checkpoint.finish()
+        except StorageError as error:
             _log.error("no checkpoint could be taken, the next one is tried in a second: %s", error)
 
 

@@ -15,8 +15,8 @@ from localzure_protocols.sniff import Wire, sniff
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from localzure.config.settings import Listener
     from localzure.server.driver import Channel, Driver
-    from localzure.server.listener import Listener
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import Clock
 
@@ -115,24 +115,18 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Run what the bytes ask for; replies leave at once, or with the tick's commit."""
         self._last_received = self._connections.clock.monotonic()
-        try:
-            driver = self._driver
-            if driver is None:
-                data = self._first_bytes = self._first_bytes + data
-                driver = self._choose(data)
-            if driver is not None:
-                driver.receive(data)
-        except Exception:
-            self._fail()
+        driver = self._driver
+        if driver is None:
+            data = self._first_bytes = self._first_bytes + data
+            driver = self._choose(data)
+        if driver is not None:
+            self._guard(driver.receive, data)
         self._end_turn()
 
     def eof_received(self) -> bool:
         """The client has finished sending; keep the other direction open while something is owed."""
-        try:
-            if self._driver is not None:
-                self._driver.receive_eof()
-        except Exception:
-            self._fail()
+        if self._driver is not None:
+            self._guard(self._driver.receive_eof)
         self._end_turn()
         return self._driver is not None and not self._driver.is_finished
 
@@ -145,10 +139,7 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         if self._driver is not None:
-            try:
-                self._driver.lost()
-            except Exception:
-                _log.exception("a connection could not be cleaned up")
+            self._guard(self._driver.lost)
 
     def pause_writing(self) -> None:
         """The client does not take what is written: produce no more, and take no more from it."""
@@ -163,11 +154,8 @@ class Connection(asyncio.Protocol):
         self.is_writable = True
         self._stalled_since = None
         self._apply_reading()
-        try:
-            if self._driver is not None:
-                self._driver.writable()
-        except Exception:
-            self._fail()
+        if self._driver is not None:
+            self._guard(self._driver.writable)
         self._end_turn()
 
     # What the driver calls (see `Channel`).
@@ -192,6 +180,13 @@ class Connection(asyncio.Protocol):
 
     # What the server calls.
 
+    @property
+    def is_busy(self) -> bool:
+        """A request is in flight, or bytes wait for the client."""
+        if self._driver is None or self._transport is None:
+            return False
+        return self._driver.is_busy or self._transport.get_write_buffer_size() > 0
+
     def flush(self) -> None:
         """Write what the driver has to say, and close where it has finished."""
         driver, transport = self._driver, self._transport
@@ -208,7 +203,7 @@ class Connection(asyncio.Protocol):
         if self._driver is None:
             self.abort()
             return
-        self._driver.shutdown()
+        self._guard(self._driver.shutdown)
         self.flush_soon()
 
     def abort(self) -> None:
@@ -223,20 +218,26 @@ class Connection(asyncio.Protocol):
         wire = sniff(data)
         if wire is Wire.MORE:
             return None
+        self._first_bytes = b""
+        self._guard(self._start, wire)
+        return self._driver
+
+    def _start(self, wire: Wire) -> None:
         factory = self._connections.drivers.get(wire)
         if factory is None:
             _log.info("connection from %s to %s dropped: %s", self.peer, self.listener.name, wire.value)
             self.abort()
-            return None
-        self._driver = driver = factory(self)
-        self._first_bytes = b""
-        self._tick()
-        return driver
+            return
+        self._driver = factory(self)
+        self._tick_and_arm()
 
-    def _fail(self) -> None:
-        """The one place where an unforeseen error of a connection ends: log it, and drop the connection alone."""
-        _log.exception("a connection failed and is dropped")
-        self.abort()
+    def _guard(self, step: Callable[..., None], *arguments: object) -> None:
+        """Run a step of the driver. An unforeseen error is logged, and ends this connection alone."""
+        try:
+            step(*arguments)
+        except Exception:  # noqa: BLE001 - the boundary at which the unforeseen ends
+            _log.exception("the connection from %s failed and is dropped", self.peer)
+            self.abort()
 
     def _end_turn(self) -> None:
         self._connections.transactions.commit_if_large()
@@ -256,15 +257,14 @@ class Connection(asyncio.Protocol):
 
     def _tick(self) -> None:
         """Do what time asks of this connection, and arm the timer again."""
+        self._guard(self._tick_and_arm)
+
+    def _tick_and_arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         now = self._connections.clock.monotonic()
-        try:
-            deadlines = [self._tick_stalled(now), self._tick_driver(now)]
-        except Exception:
-            self._fail()
-            return
+        deadlines = [self._tick_stalled(now), self._tick_driver(now)]
         following = min((at for at in deadlines if at is not None), default=None)
         if following is not None and self._transport is not None and not self._transport.is_closing():
             self._timer = self._connections.loop.call_later(max(0.0, following - now), self._tick)

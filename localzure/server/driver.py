@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from localzure.server.listener import Listener
+    from localzure.config.settings import Listener
 
 
 class Channel(Protocol):

@@ -17,7 +17,7 @@ import h11
 from localzure import __version__
 from localzure.server.logs import correlated
 from localzure.services.interface import HttpReply, HttpRequest, ServiceError
-from localzure_protocols.events import Body, Continue, EndBody, HttpEvent, PeerError, Request, Response, StreamClosed
+from localzure_protocols.events import Body, Continue, EndBody, HttpEvent, PeerError, Request, Response
 from localzure_protocols.http1 import Http1Connection, has_body
 from localzure_storage.store import StorageError
 
@@ -142,8 +142,8 @@ class Exchange:
                 step()
         except (ServiceError, StorageError) as error:
             self._refuse(error)
-        except Exception:
-            _log.exception("request %s failed: %s %s", self._request.request_id, self._method, self._request.raw_path)
+        except Exception:  # noqa: BLE001 - the unforeseen becomes a 500 with a request id that is in the log
+            _log.exception("%s %s failed", self._request.method, self._request.raw_path)
             self._refuse(None)
         else:
             return True
@@ -177,7 +177,8 @@ class Exchange:
         self._reply_started = True
         body = reply.body
         length = len(body) if isinstance(body, bytes) else body.length
-        self._driver.send(Response(self.stream_id, reply.status, self._driver.reply_headers(self._request, reply, length)))
+        headers = self._driver.reply_headers(self._request, reply, length)
+        self._driver.send(Response(self.stream_id, reply.status, headers))
         if isinstance(body, bytes):
             if body and has_body(self._method, reply.status):
                 self._driver.send(Body(self.stream_id, body))
@@ -195,9 +196,8 @@ class Exchange:
         try:
             with correlated(self._request.request_id):
                 self._pump()
-        except Exception:
-            # The head has left with the body's length: only an end of the connection tells the client.
-            _log.exception("request %s failed while its reply was sent", self._request.request_id)
+        except Exception:  # noqa: BLE001 - the head has left: only the end of the connection tells the client
+            _log.exception("%s %s failed while its reply was sent", self._request.method, self._request.raw_path)
             self._driver.abandon()
 
     def _pump(self) -> None:

@@ -10,7 +10,7 @@ from localzure.services.interface import Address, HttpReply, ServiceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localzure.server.listener import Listener
+    from localzure.config.settings import Listener
     from localzure.server.own_api import OwnApi
     from localzure.services.interface import HttpRequest, HttpService
     from localzure_storage.store import StorageError

@@ -35,23 +35,16 @@ Effect = tuple["Callable[[], None]", "Callable[[StorageError], None] | None"]
 class TickTransactions:
     """The store for the services of one event loop (see `localzure.services.interface.Transactions`)."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        call_soon: Callable[[Callable[[], None]], object],
-        on_settled: Callable[[], None],
-    ) -> None:
-        """`call_soon` ends the tick; `on_settled` runs after every commit's effects, to flush what they queued."""
+    def __init__(self, store: Store, clock: Clock, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        """`call_soon` is the loop's: it ends the tick."""
         self._store = store
         self._clock = clock
         self._call_soon = call_soon
-        self._on_settled = on_settled
+        self.on_settled: Callable[[], None] = _nothing
+        """Runs after every commit's effects, to write what they queued."""
         self._transaction: WriteTransaction | None = None
         self._opened_at = 0.0
         self._effects: list[Effect] = []
-        self.committed_ticks = 0
-        """Commits so far, so that a checkpoint can tell whether there is anything new."""
 
     @property
     def is_open(self) -> bool:
@@ -94,12 +87,11 @@ class TickTransactions:
         error: StorageError | None = None
         try:
             transaction.commit()
-            self.committed_ticks += 1
         except StorageError as failure:
             error = failure
             _log.error("commit failed, the requests of this tick are refused: %s", failure)
         self._perform(error)
-        self._on_settled()
+        self.on_settled()
 
     def _perform(self, error: StorageError | None) -> None:
         """Run the effects in order. What an effect writes opens the next tick, whose effects wait for its commit."""
@@ -110,5 +102,9 @@ class TickTransactions:
                     done()
                 elif failed is not None:
                     failed(error)
-            except Exception:
+            except Exception:  # noqa: BLE001 - one connection's trouble must not keep the others from their replies
                 _log.exception("an effect of a committed tick failed")
+
+
+def _nothing() -> None:
+    """What follows a commit before anybody listens."""

@@ -1,0 +1,321 @@
+"""HTTP exchanges on a connection: a real store and driver, a service of the test's own, no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from localzure.config.settings import Listener
+from localzure.server.http import (
+    BODY_TURN_BYTES,
+    IDLE_SECONDS_MAX,
+    REQUEST_SILENCE_SECONDS_MAX,
+    HttpContext,
+    HttpDriver,
+)
+from localzure.server.router import NoServiceError
+from localzure.server.transactions import TickTransactions
+from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, ServiceError
+from localzure_storage.memory import MemoryStore
+from localzure_storage.store import StorageError
+from tests.failing_store import FailingStore
+from tests.twins import ManualClock, SeededEntropy
+
+
+class KeyService:
+    """PUT stores the body under the path, GET answers it; a path says what else is to happen."""
+
+    def __init__(self, transactions: TickTransactions) -> None:
+        self.transactions = transactions
+        self.abandoned = 0
+        self.closed = 0
+
+    def accept(self, request: HttpRequest, address: Address) -> BodySink:
+        del address
+        if request.raw_path.startswith("/forbidden"):
+            raise NoServiceError("forbidden")
+        if request.raw_path.startswith("/broken"):
+            raise RuntimeError("a bug")
+        return _Sink(self, request)
+
+    def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
+        del request
+        status = 500 if error is None else 503 if isinstance(error, StorageError) else 403
+        return HttpReply(status, [("Content-Type", "text/plain")], type(error).__name__.encode())
+
+
+class _Sink:
+    def __init__(self, service: KeyService, request: HttpRequest) -> None:
+        self._service = service
+        self._request = request
+        self._body = b""
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"refuse"):
+            raise NoServiceError("refused")
+        self._body += data
+
+    def finish(self) -> HttpReply:
+        key = self._request.raw_path.encode()
+        if self._request.method == "PUT":
+            with self._service.transactions.writer() as writer:
+                writer.put(key, self._body)
+            return HttpReply(201, [("X-Host", self._request.host), ("X-Query", self._request.raw_query)])
+        with self._service.transactions.reader() as reader:
+            value = reader.get(key) or b""
+        if self._request.raw_path.startswith("/stream"):
+            return HttpReply(200, body=_Source(self._service, value))
+        return HttpReply(200, body=value)
+
+    def abandon(self) -> None:
+        self._service.abandoned += 1
+
+
+class _Source:
+    """A body given in pieces; `/stream-short` promises more than it has."""
+
+    def __init__(self, service: KeyService, value: bytes) -> None:
+        self._service = service
+        self._value = value
+        self.length = len(value) + (10 if value.startswith(b"short") else 0)
+
+    def read(self, limit: int) -> bytes:
+        piece, self._value = self._value[:limit], self._value[limit:]
+        return piece
+
+    def close(self) -> None:
+        self._service.closed += 1
+
+
+class _Router:
+    def __init__(self, service: KeyService) -> None:
+        self._service = service
+
+    def route(self, request: HttpRequest, listener: Listener) -> tuple[KeyService, Address]:
+        del request, listener
+        return self._service, Address("", secondary=False, path="", base_url="")
+
+    def refuse(
+        self, service: KeyService | None, request: HttpRequest, error: ServiceError | StorageError | None
+    ) -> HttpReply:
+        return (service or self._service).refuse(request, error)
+
+
+class Channel:
+    """The lower side of the driver: keeps what is sent, and plays a client that stops taking it."""
+
+    def __init__(self) -> None:
+        self.listener = Listener("blob", "blob", 0, "--blob-port")
+        self.peer = "192.0.2.1"
+        self.is_secure = False
+        self.is_writable = True
+        self.writable_bytes = 1 << 40
+        self.reading = True
+        self.sent = b""
+        self.driver: HttpDriver
+
+    def flush_soon(self) -> None:
+        pass
+
+    def flush_now(self) -> None:
+        self.take()
+
+    def take(self) -> bytes:
+        """Take what the driver has to say; returns everything sent so far."""
+        output = b"".join(self.driver.take_output())
+        self.sent += output
+        self.writable_bytes -= len(output)
+        self.is_writable = self.writable_bytes > 0
+        return self.sent
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+class Wire:
+    """One connection, its loop and its store."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.store = FailingStore(MemoryStore())
+        self.soon: list[Callable[[], None]] = []
+        self.transactions = TickTransactions(self.store, self.clock, self.soon.append)
+        self.service = KeyService(self.transactions)
+        self.channel = Channel()
+        context = HttpContext(
+            _Router(self.service),  # type: ignore[arg-type]  # routes everything to the one service
+            self.transactions,
+            self.clock,
+            SeededEntropy(1),
+            self.soon.append,
+        )
+        self.driver = self.channel.driver = HttpDriver(self.channel, context)
+
+    def send(self, data: bytes) -> bytes:
+        """Send bytes, let the loop turn until it has nothing to do, and return everything that came back."""
+        self.driver.receive(data)
+        return self.turn()
+
+    def turn(self) -> bytes:
+        while self.soon:
+            callbacks, self.soon[:] = list(self.soon), []
+            for callback in callbacks:
+                callback()
+        return self.channel.take()
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+def put(path: str, body: bytes) -> bytes:
+    return b"PUT %s HTTP/1.1\r\nHost: h:1\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(body), body)
+
+
+def get(path: str, method: str = "GET") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: h:1\r\n\r\n".encode()
+
+
+def test_a_reply_waits_for_the_commit_and_has_what_every_reply_has(wire: Wire) -> None:
+    wire.driver.receive(put("/a?b=c", b"hello"))
+    assert wire.channel.take() == b""
+    reply = wire.turn()
+    assert reply.startswith(b"HTTP/1.1 201 ")
+    for header in (b"x-host: h:1\r\n", b"x-query: b=c\r\n", b"content-length: 0\r\n", b"x-ms-request-id: "):
+        assert header in reply
+    assert b"date: Thu, 01 Jan 2026 00:00:00 GMT\r\n" in reply
+    assert wire.send(get("/a")).endswith(b"\r\n\r\nhello")
+
+
+def test_a_request_whose_commit_fails_is_told_so_and_the_next_one_is_served(wire: Wire) -> None:
+    wire.store.failing = True
+    assert wire.send(put("/a", b"lost")).startswith(b"HTTP/1.1 503 ")
+    wire.store.failing = False
+    wire.channel.sent = b""
+    assert wire.send(put("/b", b"kept")).startswith(b"HTTP/1.1 201 ")
+    assert wire.send(get("/a")).endswith(b"\r\n\r\n")
+
+
+def test_many_pipelined_requests_are_answered_in_order(wire: Wire) -> None:
+    count = 3000
+    wire.send(b"".join(put(f"/{number}", b"%d;" % number) for number in range(count)))
+    wire.channel.sent = b""
+    replies = wire.send(b"".join(get(f"/{number}") for number in range(count)))
+    assert replies.count(b"HTTP/1.1 200 ") == count
+    bodies = [reply.rpartition(b"\r\n\r\n")[2] for reply in replies.split(b";")]
+    assert bodies[:count] == [b"%d" % number for number in range(count)]
+    assert wire.channel.reading
+
+
+def test_a_refused_head_is_answered_at_once_and_its_body_is_dropped(wire: Wire) -> None:
+    request = put("/forbidden", b"x" * 100_000)
+    reply = wire.send(request[:5000])
+    assert reply.startswith(b"HTTP/1.1 403 ")
+    assert wire.driver.is_busy
+    assert wire.send(request[5000:] + get("/a")).count(b"HTTP/1.1 ") == 2
+    assert not wire.driver.is_busy
+
+
+def test_a_refused_body_is_answered_at_once(wire: Wire) -> None:
+    assert wire.send(put("/a", b"refuse this")).startswith(b"HTTP/1.1 403 ")
+    assert wire.service.abandoned == 1
+    assert wire.send(get("/a")).count(b"HTTP/1.1 200 ") == 1
+
+
+def test_the_unforeseen_is_a_500_whose_request_id_is_in_the_log(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    assert wire.send(get("/broken")).startswith(b"HTTP/1.1 500 ")
+    assert "GET /broken failed" in caplog.text
+    assert wire.send(get("/a")).count(b"HTTP/1.1 200 ") == 1
+
+
+def test_a_body_that_is_cut_off_changes_nothing(wire: Wire) -> None:
+    wire.send(put("/a", b"old"))
+    wire.driver.receive(put("/a", b"new and longer")[:-1])
+    wire.driver.receive_eof()
+    assert wire.service.abandoned == 1
+    assert wire.driver.is_finished
+    with wire.transactions.reader() as reader:
+        assert reader.get(b"/a") == b"old"
+
+
+def test_a_streamed_reply_goes_only_as_fast_as_the_client_takes_it(wire: Wire) -> None:
+    body = bytes(range(256)) * 20_000
+    wire.send(put("/stream", body))
+    wire.channel.sent = b""
+    wire.channel.writable_bytes = 300_000
+    wire.send(get("/stream"))
+    taken = len(wire.channel.sent)
+    assert taken < 1_000_000
+    assert not wire.channel.reading
+    wire.channel.writable_bytes, wire.channel.is_writable = 1 << 40, True
+    wire.driver.writable()
+    assert len(wire.channel.sent) <= taken + BODY_TURN_BYTES + 300_000
+    assert wire.turn().endswith(body)
+    assert wire.service.closed == 1
+    assert wire.channel.reading
+
+
+def test_a_client_that_goes_away_lets_go_of_the_body(wire: Wire) -> None:
+    wire.send(put("/stream", bytes(1_000_000)))
+    wire.channel.writable_bytes = 1000
+    wire.send(get("/stream"))
+    wire.driver.lost()
+    assert wire.service.closed == 1
+
+
+def test_a_body_that_is_shorter_than_promised_ends_the_connection(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    wire.send(put("/stream", b"short"))
+    wire.send(get("/stream"))
+    assert wire.driver.is_finished
+    assert "could not be framed" in caplog.text
+    assert wire.service.closed == 1
+
+
+def test_head_has_the_length_and_no_body(wire: Wire) -> None:
+    wire.send(put("/a", b"hello"))
+    wire.channel.sent = b""
+    reply = wire.send(get("/a", "HEAD"))
+    assert b"content-length: 5\r\n" in reply
+    assert reply.endswith(b"\r\n\r\n")
+    assert wire.send(get("/stream", "HEAD")).count(b"HTTP/1.1 200 ") == 2
+
+
+def test_what_is_no_http_is_answered_in_plain_words(wire: Wire) -> None:
+    reply = wire.send(b"GET / HTTP/1.1\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in reply
+    assert wire.driver.is_finished
+
+
+def test_absolute_form_and_repeated_headers(wire: Wire) -> None:
+    reply = wire.send(b"PUT http://other:2/p?q HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nX-A: 1\r\nX-A: 2\r\n\r\n")
+    assert b"x-host: other:2\r\n" in reply
+    assert b"x-query: q\r\n" in reply
+
+
+def test_silence_between_and_inside_requests_ends_the_connection(wire: Wire) -> None:
+    start = wire.clock.monotonic()
+    assert wire.driver.tick(start, start) == start + IDLE_SECONDS_MAX
+    wire.send(put("/a", b"12345")[:-1])
+    assert wire.driver.tick(start + 1, start) == start + REQUEST_SILENCE_SECONDS_MAX
+    assert not wire.driver.is_finished
+    wire.driver.tick(start + REQUEST_SILENCE_SECONDS_MAX, start)
+    assert wire.driver.is_finished
+    assert wire.service.abandoned == 1
+
+
+def test_a_stopping_server_finishes_the_exchange_and_closes(wire: Wire) -> None:
+    request = put("/a", b"hello")
+    wire.driver.receive(request[:-1])
+    wire.driver.shutdown()
+    assert not wire.driver.is_finished
+    reply = wire.send(request[-1:] + get("/a"))
+    assert reply.startswith(b"HTTP/1.1 201 ")
+    assert b"connection: close" in reply
+    assert reply.count(b"HTTP/1.1") == 1
+    assert wire.driver.is_finished
