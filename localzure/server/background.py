@@ -27,9 +27,6 @@ SWEEP_SECONDS = 0.05
 SWEEP_IDLE_SECONDS = 1.0
 """The pause after a sweep that found nothing more."""
 
-SWEEP_RECORDS = 256
-"""Records that one step may free: about a millisecond of work."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -46,14 +43,14 @@ async def keep_checkpoints(checkpoint: Checkpoint) -> None:
             _log.error("no checkpoint could be taken, the next one is tried in a second: %s", error)
 
 
-async def keep_sweeping(transactions: TickTransactions, sweeps: Sequence[Callable[[Writer, int], bool]]) -> None:
-    """Run each of `sweeps` (writer, budget) -> more to do, in bounded steps, until cancelled."""
+async def keep_sweeping(transactions: TickTransactions, sweeps: Sequence[Callable[[Writer], bool]]) -> None:
+    """Run each of `sweeps`, which take one bounded step and tell whether there is more to do, until cancelled."""
     while True:
         more = False
         for sweep in sweeps:
             try:
                 with transactions.writer() as writer:
-                    more = sweep(writer, SWEEP_RECORDS) or more
+                    more = sweep(writer) or more
             except StorageError as error:
                 _log.error("a sweep failed and is tried again: %s", error)
         await asyncio.sleep(SWEEP_SECONDS if more else SWEEP_IDLE_SECONDS)

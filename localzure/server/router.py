@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.gateway.address import resolve
-from localzure.services.interface import Address, HttpReply, ServiceError
+from localzure.server.own_api import NoServiceError
+from localzure.services.interface import Address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.config.settings import Listener
     from localzure.server.own_api import OwnApi
-    from localzure.services.interface import HttpRequest, HttpService
+    from localzure.services.interface import HttpReply, HttpRequest, HttpService, ServiceError
     from localzure_storage.store import StorageError
 
-
-class NoServiceError(ServiceError):
-    """Nobody answers here: the request names no service, or one that is switched off."""
+_OWN = Address("", secondary=False, path="", base_url="")
 
 
 class Router:
@@ -30,14 +29,14 @@ class Router:
 
     def route(self, request: HttpRequest, listener: Listener) -> tuple[HttpService, Address]:
         """Return who answers `request`, and for which account. Raises ServiceError."""
-        if self._own_api.answers(request, listener.service):
-            return self._own_api, Address("", secondary=False, path=request.raw_path.lstrip("/"), base_url="")
+        if self._own_api.answers(request):
+            return self._own_api, _OWN
         service, address = resolve(listener.service, request)
         if service is None:
             raise NoServiceError("The request names no service: send it to a service's own port, or below /blob/.")
         answering = self._services.get(service)
         if answering is None:
-            raise NoServiceError(f"The service {service!r} does not run here.")
+            raise NoServiceError(f"The service {service} has no HTTP interface here, or is switched off.")
         return answering, address
 
     def refuse(
