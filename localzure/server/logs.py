@@ -73,7 +73,7 @@ def configure(settings: LogSettings, secrets: Iterable[str] = (), stream: TextIO
     redactor = Redactor(secrets)
     handler.setFormatter(JsonFormatter(redactor) if settings.format == "json" else TextFormatter(redactor))
     root = logging.getLogger()
-    root.addHandler(handler)
+    root.handlers[:] = [handler]  # another one would write what this one redacts
     _undo.extend([handler.close, lambda: root.removeHandler(handler)])
     _set_level("", logging.WARNING)
     for name in OWN_LOGGERS:
@@ -84,7 +84,7 @@ def configure(settings: LogSettings, secrets: Iterable[str] = (), stream: TextIO
 
 
 def reset() -> None:
-    """Put logging back to how it was before `configure`."""
+    """Undo `configure`, but for the handlers that it found at the root."""
     while _undo:
         _undo.pop()()
 

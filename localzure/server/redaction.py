@@ -37,7 +37,7 @@ _FLAGS = re.IGNORECASE | re.ASCII
 _SEPARATOR = (
     r"""(?:\\{0,4}["']?\s{0,4}(?:=>?|:|%3D|%253D)\s{0,4}|\\{0,4}["']\s{0,4},\s{0,4}|\s(?:is|was)\s)[\[({]?\s{0,4}b?"""
 )
-_QUOTED = r""""(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\+["'].*"""
+_QUOTED = r""""(?:[^"\\]|\\.|"")*"?|'(?:[^'\\]|\\.|'')*'?|\\+["'].*"""
 _NAMES = (
     r"(?:accountkey|sharedaccesskey|sharedaccesssignature|passw(?:or)?d|passphrase|pwd|secret|credential|signature|"
     r"api[_-]?key|access[_-]?key(?![_-]?name)|private[_-]?key|encryption[_-]key(?!-sha256)|cookie|"
