@@ -67,6 +67,10 @@ class Extents:
         """Let go of one pin."""
         raise NotImplementedError
 
+    def sweepable(self, reader: Reader) -> bool:
+        """Tell whether `sweep` has anything to do."""
+        raise NotImplementedError
+
     def sweep(self, writer: Writer, budget: int) -> bool:
-        """Free at most about `budget` bytes that nobody refers to or pins; True while there is more to free."""
+        """Free what nobody refers to or pins, about `budget` pages of 4 KiB at most; True while there is more."""
         raise NotImplementedError

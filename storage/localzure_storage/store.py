@@ -7,12 +7,16 @@ Both backends (`lmdb`, `memory`) implement it and pass one contract suite. The r
 - There is one write transaction at a time. While it is open, its owner reads through it; a `read()` opened
   beside it sees the last commit.
 - `nested()` is atomic by itself: an exception that leaves the block undoes what the block wrote and nothing else.
+  While it is open the transaction around it is not used. A StorageError within it dooms it, also when caught.
 - A read transaction is short: it lives no longer than the event that opened it.
-- A scan is consumed before the transaction is written to again.
+- A scan is consumed or dropped before anything is written to the store.
+- A store, its transactions and its scans belong to one thread; only `Checkpoint.flush` may run in another.
+- A key or value beyond its limits, or an empty key, is a ValueError and changes nothing.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -24,6 +28,17 @@ KEY_BYTES_MAX = 8192
 
 VALUE_BYTES_MAX = 64 * 1024 * 1024
 """Longest value. Larger content belongs into extents."""
+
+
+class Durability(StrEnum):
+    """What a commit withstands."""
+
+    NONE = "none"
+    """Nothing: the content is in memory."""
+    PROCESS = "process"
+    """The process being killed. After a power loss the store is as it was at its last checkpoint or later."""
+    FULL = "full"
+    """A power loss: the content is on disk before `commit` returns."""
 
 
 class StorageError(Exception):
@@ -85,8 +100,32 @@ class WriteTransaction(Writer, Protocol):
         ...
 
 
+class Checkpoint(Protocol):
+    """Bounds what a power loss costs a `process` store: the owner makes a checkpoint every second.
+
+    One checkpoint is `begin`; when that is True `flush`, best in a thread, and then `finish` back in the store's own.
+    """
+
+    def begin(self) -> bool:
+        """Start a checkpoint of the last commit; False when there is nothing new to make safe. Takes microseconds."""
+        ...
+
+    def flush(self) -> None:
+        """Bring it to disk. Blocks for milliseconds to seconds; other threads may use the store. Never raises."""
+        ...
+
+    def finish(self) -> None:
+        """End the checkpoint. Raises StorageError when the disk refused: the checkpoint before it still holds."""
+        ...
+
+
 class Store(Protocol):
     """An open store."""
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """What the owner must drive once a second; None for a store that needs none."""
+        ...
 
     def read(self) -> AbstractContextManager[Reader]:
         """Open a view of the last commit."""

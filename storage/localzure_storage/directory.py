@@ -1,0 +1,129 @@
+"""The store's place on disk: one process at a time, made whole or not at all, and judged before it is opened.
+
+    DATA/store.lock      locked while a process has the store; names it
+    DATA/store/          data.mdb and lock.mdb are LMDB's, recovery is `recovery_file`'s
+    DATA/store.new/      a store in the making; left over only by a crash
+
+A new store is made beside its place and renamed into it, so a store that exists is complete and has a checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from localzure_storage.checkpoint import put_back, read_metas
+from localzure_storage.data_file import require_whole
+from localzure_storage.disk import sync_names
+from localzure_storage.recovery_file import RecoveryFile
+from localzure_storage.store import StoreUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LOCK_NAME = "store.lock"
+FOLDER_NAME = "store"
+DATA_NAME = "data.mdb"
+RECOVERY_NAME = "recovery"
+
+
+def lock(directory: Path) -> int:
+    """Take the directory for this process, making it if need be; returns the descriptor that holds the lock.
+
+    Raises StoreUnusableError, which names the process that has it, or OSError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _lock_file(descriptor)
+    except BlockingIOError as error:
+        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        whose = f"process {owner}" if owner.isdigit() else "another process"
+        raise StoreUnusableError(
+            f"the data directory {directory} is in use by {whose}: stop that one, or choose another directory"
+        ) from error
+    except OSError:
+        os.close(descriptor)
+        raise
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    return descriptor
+
+
+def _lock_file(descriptor: int) -> None:
+    """Lock a file without waiting. Raises BlockingIOError when somebody else has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, 1024, os.SEEK_SET)  # behind the text, which the lock would make unreadable
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def prepare(directory: Path, boot: str | None, make: Callable[[Path], None]) -> Path:
+    """Return the folder of a whole store in the locked `directory`, ready for LMDB to open.
+
+    Makes a new store, with `make` for LMDB's files, where there is none. Puts back the last checkpoint if the machine
+    has been started since (`boot` is another one). Raises StoreUnusableError, or OSError.
+    """
+    folder = directory / FOLDER_NAME
+    if not folder.exists() or not any(folder.iterdir()):
+        _make_store(directory, folder, make)
+    try:
+        _judge(folder, boot)
+    except StoreUnusableError as error:
+        raise StoreUnusableError(
+            f"the store in {folder} cannot be opened, {error}: put back a copy of it, or move it away to start empty"
+        ) from error
+    return folder
+
+
+def _make_store(directory: Path, folder: Path, make: Callable[[Path], None]) -> None:
+    new = directory / f"{FOLDER_NAME}.new"
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir()
+    make(new)
+    data = os.open(new / DATA_NAME, os.O_RDWR)
+    recovery = RecoveryFile(new / RECOVERY_NAME, create=True)
+    try:
+        os.fsync(data)
+        recovery.write("", os.fstat(data).st_size, read_metas(data))
+    finally:
+        recovery.close()
+        os.close(data)
+    sync_names(new)
+    new.rename(folder)
+    sync_names(directory)
+
+
+def _judge(folder: Path, boot: str | None) -> None:
+    """Raise StoreUnusableError, with a text that begins with a reason, unless LMDB can open what is in the folder."""
+    data_path, recovery_path = folder / DATA_NAME, folder / RECOVERY_NAME
+    if not recovery_path.is_file():
+        raise StoreUnusableError("it was not made by this program")
+    if not data_path.is_file():
+        raise StoreUnusableError("its data file is missing")
+    recovery_file = RecoveryFile(recovery_path)
+    data = os.open(data_path, os.O_RDWR)
+    try:
+        recovery = recovery_file.read()
+        size = os.fstat(data).st_size
+        if size < recovery.data_bytes:
+            raise StoreUnusableError(f"its data file is cut short: {size} bytes where {recovery.data_bytes} belong")
+        if recovery.boot and recovery.boot != boot:
+            put_back(data, recovery.metas)
+        require_whole(data)
+    finally:
+        os.close(data)
+        recovery_file.close()

@@ -1,0 +1,164 @@
+"""The store on disk, in LMDB: what opens it, hands out its transactions and closes it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+import lmdb
+
+from localzure_storage import directory as places
+from localzure_storage import lmdb_keys, lmdb_values
+from localzure_storage.boot import boot_id
+from localzure_storage.checkpoint import LmdbCheckpoint, read_metas
+from localzure_storage.disk import has_room
+from localzure_storage.lmdb_errors import is_io_error, storage_error
+from localzure_storage.lmdb_keys import Trees
+from localzure_storage.lmdb_transactions import LmdbReader, LmdbWriteTransaction
+from localzure_storage.recovery_file import RecoveryFile
+from localzure_storage.store import Durability, StorageError, StoreFullError, StoreUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAP_BYTES = 2**40
+"""Address space asked for. The file takes only what is used; the map cannot grow while it is open."""
+
+MAP_BYTES_MIN = 2**28
+"""Where halving stops when the system refuses."""
+
+ENGINE = 0
+"""LMDB's major version: the 0.9 engine, whose file format `data_file` knows."""
+
+_TREE_NAMES = (b"data", b"branches", b"pieces")
+
+
+class LmdbStore:
+    """A store in a folder of its own inside a data directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        durability: Durability = Durability.PROCESS,
+        *,
+        map_bytes: int = MAP_BYTES,
+        boot: str | None = None,
+    ) -> None:
+        """Open the store, or make one where there is none.
+
+        `boot` stands in for the id of the running boot. Where the system has none, a power loss cannot be told from
+        a kill, and `process` is as careful as `full`. Raises StoreUnusableError.
+        """
+        boot = boot or boot_id()
+        self.durability = durability if boot is not None else Durability.FULL
+        self._folder = directory / places.FOLDER_NAME
+        self._checkpoint: LmdbCheckpoint | None = None
+        with contextlib.ExitStack() as undo:
+            try:
+                descriptor = places.lock(directory)
+                undo.callback(os.close, descriptor)
+                places.prepare(directory, boot, _make_environment)
+                self._open(undo, map_bytes, boot or "")
+            except (OSError, lmdb.Error, StorageError) as error:
+                if isinstance(error, StoreUnusableError):
+                    raise
+                raise StoreUnusableError(f"the store in {directory} cannot be opened: {error}") from error
+            self._closing = undo.pop_all()
+
+    def _open(self, undo: contextlib.ExitStack, map_bytes: int, boot: str) -> None:
+        """Open LMDB and make the first checkpoint; leaves in `undo` what closes it all."""
+        synced = self.durability is Durability.FULL
+        self._env = env = _open_environment(self._folder, map_bytes, synced=synced)
+        undo.callback(env.close)
+        data, branches, pieces = (env.open_db(name, create=False) for name in _TREE_NAMES)
+        self._data = data
+        self._trees = Trees(data, branches, pieces)
+        with env.begin() as txn:
+            used = max(lmdb_values.last_number(txn, pieces), lmdb_keys.last_number(txn, self._trees))
+        self._numbers: Iterator[int] = itertools.count(used + 1)
+        descriptor = os.open(self._folder / places.DATA_NAME, os.O_RDWR)
+        undo.callback(os.close, descriptor)
+        recovery = RecoveryFile(self._folder / places.RECOVERY_NAME)
+        undo.callback(recovery.close)
+        recovery.read()
+        if synced:
+            os.fsync(descriptor)
+            recovery.write("", os.fstat(descriptor).st_size, read_metas(descriptor))
+            return
+        checkpoint = LmdbCheckpoint(self._begin_read, descriptor, recovery, boot)
+        undo.callback(checkpoint.close)
+        checkpoint.make()
+        self._checkpoint = checkpoint
+
+    @property
+    def checkpoint(self) -> LmdbCheckpoint | None:
+        """What the owner must drive once a second; None when commits go to disk at once."""
+        return self._checkpoint
+
+    def read(self) -> LmdbReader:
+        """Open a view of the last commit."""
+        return LmdbReader(self._begin_read, self._trees)
+
+    def begin(self) -> LmdbWriteTransaction:
+        """Open the write transaction. Raises StorageError while another is open."""
+        try:
+            txn = self._env.begin(db=self._data, write=True)
+        except lmdb.Error as error:
+            raise storage_error(error) from error
+        return LmdbWriteTransaction(txn, self._trees, self._numbers, self._begin_inside, self._commit_error)
+
+    def close(self) -> None:
+        """Flush to disk and close. Raises StorageError when the last commits could not be flushed; it is closed then.
+
+        Open transactions must have ended, and so must a `flush` in another thread.
+        """
+        with self._closing:
+            if self._checkpoint is not None:
+                self._checkpoint.make()
+
+    def _begin_read(self) -> lmdb.Transaction[bytes]:
+        return self._env.begin(db=self._data)
+
+    def _begin_inside(self, parent: lmdb.Transaction[bytes]) -> lmdb.Transaction[bytes]:
+        return self._env.begin(db=self._data, parent=parent, write=True)
+
+    def _commit_error(self, error: lmdb.Error, dirty_bytes: int) -> StorageError:
+        """Return what a failed commit raises: LMDB reports the write that a full disk cut short as an I/O error."""
+        if is_io_error(error) and not has_room(self._folder, 2 * dirty_bytes + 2**20):
+            return StoreFullError(f"the disk under {self._folder} has no room left")
+        return storage_error(error)
+
+
+def _open_environment(folder: Path, map_bytes: int, *, synced: bool) -> lmdb.Environment:
+    """Open LMDB with the largest map that the system grants."""
+    while True:
+        try:
+            return lmdb.open(
+                str(folder),
+                map_size=map_bytes,
+                metasync=synced,
+                sync=synced,
+                mode=0o644,
+                create=False,
+                max_dbs=len(_TREE_NAMES),
+                max_spare_txns=1,
+                lib_version=ENGINE,
+            )
+        except lmdb.Error as error:
+            if error.code != errno.ENOMEM or map_bytes // 2 < MAP_BYTES_MIN:
+                raise
+            map_bytes //= 2
+
+
+def _make_environment(folder: Path) -> None:
+    """Make LMDB's files with empty trees."""
+    env = _open_environment(folder, MAP_BYTES, synced=True)
+    try:
+        for name in _TREE_NAMES:
+            env.open_db(name)
+    finally:
+        env.close()

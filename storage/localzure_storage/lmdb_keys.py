@@ -1,0 +1,173 @@
+"""How LMDB keeps keys over its limit of 511 bytes, in order: a tree of segments.
+
+A level is a tree in the file and a prefix. A key of up to `segment` bytes stands in its level as it is. A longer one
+is cut there: its first `segment` bytes and a closing 0x00 make a junction, one byte longer than any plain key, whose
+value names the branch (a level below) that holds the rest of every key with this head. A junction sorts right after
+the plain key that equals its head and before every other key, which is where all keys behind it belong, so a scan
+that walks into branches meets all keys in order.
+
+The top level is the data tree itself, without a prefix: short keys, which are nearly all, cost nothing. All branches
+share a second tree, where each key begins with its branch's number. A branch without keys goes with its junction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+from typing import TYPE_CHECKING
+
+import lmdb
+
+from localzure_storage.keys import prefix_stop
+from localzure_storage.lmdb_errors import storage_error
+from localzure_storage.lmdb_values import POINTER_BYTES, is_pointer, load_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHORT_KEY_BYTES_MAX = 510
+"""The longest key that stands in the data tree as it is: one less than the 0.9 engine's limit, MDB_MAXKEYSIZE."""
+
+_JUNCTION_BYTES = SHORT_KEY_BYTES_MAX + 1
+_NUMBER = Struct(">Q")
+_END = b"\x00"
+
+
+@dataclass(slots=True, frozen=True)
+class _Level:
+    """Where the keys with one head stand."""
+
+    tree: lmdb._Database
+    prefix: bytes
+    """Begins every key of the level in its tree."""
+    segment: int
+    """Bytes of the longest plain key, prefix left out."""
+
+    def junction(self, key: bytes) -> bytes:
+        """Return the key in the tree of the junction that `key`, too long for this level, stands behind."""
+        return self.prefix + key[: self.segment] + _END
+
+
+class Trees:
+    """The trees of a store's file."""
+
+    __slots__ = ("branches", "pieces", "top")
+
+    def __init__(self, data: lmdb._Database, branches: lmdb._Database, pieces: lmdb._Database) -> None:
+        self.branches = branches
+        self.pieces = pieces
+        self.top = _Level(data, b"", SHORT_KEY_BYTES_MAX)
+
+
+def _branch(trees: Trees, number: bytes) -> _Level:
+    return _Level(trees.branches, number, SHORT_KEY_BYTES_MAX - len(number))
+
+
+def find(txn: lmdb.Transaction[bytes], trees: Trees, key: bytes) -> tuple[lmdb._Database, bytes] | None:
+    """Return the tree, and the key in it, that the long `key` stands under; None when it cannot be there."""
+    level = trees.top
+    while len(key) > level.segment:
+        number = txn.get(level.junction(key), db=level.tree)
+        if number is None:
+            return None
+        key = key[level.segment :]
+        level = _branch(trees, number)
+    return level.tree, level.prefix + key
+
+
+def make(
+    txn: lmdb.Transaction[bytes], trees: Trees, key: bytes, numbers: Iterator[int]
+) -> tuple[lmdb._Database, bytes]:
+    """Return the tree, and the key in it, that the long `key` is to stand under; makes the branches that it needs."""
+    level = trees.top
+    while len(key) > level.segment:
+        junction = level.junction(key)
+        number = txn.get(junction, db=level.tree)
+        if number is None:
+            number = _NUMBER.pack(next(numbers))
+            txn.put(junction, number, db=level.tree)
+        key = key[level.segment :]
+        level = _branch(trees, number)
+    return level.tree, level.prefix + key
+
+
+def prune(txn: lmdb.Transaction[bytes], trees: Trees, key: bytes) -> None:
+    """Remove the branches that are empty now that the long `key` is gone."""
+    level = trees.top
+    path: list[tuple[_Level, bytes]] = []
+    while len(key) > level.segment:
+        junction = level.junction(key)
+        number = txn.get(junction, db=level.tree)
+        if number is None:
+            raise ValueError("a long key that is not there has no branches to prune")
+        path.append((level, junction))
+        key = key[level.segment :]
+        level = _branch(trees, number)
+    for above, junction in reversed(path):
+        with txn.cursor(level.tree) as cursor:
+            if cursor.set_range(level.prefix) and cursor.key().startswith(level.prefix):
+                return
+        txn.delete(junction, db=above.tree)
+        level = above
+
+
+def last_number(txn: lmdb.Transaction[bytes], trees: Trees) -> int:
+    """Return the greatest branch number in use, or 0."""
+    with txn.cursor(trees.branches) as cursor:
+        return _NUMBER.unpack_from(cursor.key())[0] if cursor.last() else 0
+
+
+def scan(
+    txn: lmdb.Transaction[bytes], trees: Trees, start: bytes, stop: bytes, *, reverse: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (key, value) for start <= key < stop, long keys and values included, in key order or in reverse."""
+    return _scan(txn, trees, trees.top, b"", start, stop, reverse)
+
+
+def _scan(
+    txn: lmdb.Transaction[bytes],
+    trees: Trees,
+    level: _Level,
+    head: bytes,
+    start: bytes,
+    stop: bytes | None,
+    reverse: bool,
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys of one level and of those below it. `start` and `stop` are without `head`; `stop` may be open."""
+    cut = len(level.prefix)
+    lower, upper = _bounds(level, start, stop)
+    cursor = txn.cursor(level.tree)
+    try:
+        for key, value in _backward(cursor, upper) if reverse else _forward(cursor, lower):
+            if key < lower if reverse else key >= upper:
+                return
+            if len(key) == _JUNCTION_BYTES:
+                rest = key[cut:-1]
+                below = start[level.segment :] if start.startswith(rest) else b""
+                above = stop[level.segment :] if stop is not None and stop.startswith(rest) else None
+                yield from _scan(txn, trees, _branch(trees, value), head + rest, below, above, reverse)
+            elif len(value) == POINTER_BYTES and is_pointer(value):
+                yield head + key[cut:], load_pieces(txn, trees.pieces, value)
+            else:
+                yield head + key[cut:], value
+    except lmdb.Error as error:
+        raise storage_error(error) from error
+    finally:
+        cursor.close()
+
+
+def _bounds(level: _Level, start: bytes, stop: bytes | None) -> tuple[bytes, bytes]:
+    """Return the bounds in the level's tree: a long start begins at its junction, a long stop ends after its own."""
+    lower = level.prefix + start if len(start) <= level.segment else level.junction(start)
+    if stop is None:
+        return lower, prefix_stop(level.prefix)
+    return lower, level.prefix + stop if len(stop) <= level.segment else level.junction(stop) + _END
+
+
+def _forward(cursor: lmdb.Cursor[bytes], lower: bytes) -> Iterator[tuple[bytes, bytes]]:
+    return cursor.iternext() if cursor.set_range(lower) else iter(())
+
+
+def _backward(cursor: lmdb.Cursor[bytes], upper: bytes) -> Iterator[tuple[bytes, bytes]]:
+    present = cursor.prev() if cursor.set_range(upper) else cursor.last()
+    return cursor.iterprev() if present else iter(())
