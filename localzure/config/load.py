@@ -44,7 +44,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], directory:
     `flags` holds the values of the command line by flag, such as `{"--blob-port": "0"}`, None where one is absent;
     `directory` is where relative paths start, the working directory unless given. Raises ConfigurationError.
     """
-    base = directory or Path.cwd()
+    base = directory or _working_directory()
     given: dict[str, _Given] = {}
     warnings: list[str] = []
     _take_file(flags, environment, base, given)
@@ -56,6 +56,14 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], directory:
         if not BY_PATH[path].served
     ]
     return _settings(given, base, tuple(warnings))
+
+
+def _working_directory() -> Path:
+    """The folder that the process was started in."""
+    try:
+        return Path.cwd()
+    except OSError:
+        raise ConfigurationError("the working directory does not exist any more: start from another folder") from None
 
 
 def _take_file(
