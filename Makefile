@@ -1,0 +1,44 @@
+# The commands of this project. Each installs what it needs into .venv first, and only when that has changed.
+#
+#   make run                        start the server; make run ARGS="--all-ports 0 --in-memory" passes flags on
+#   make test                       lint and every test
+#   make lint                       formatting, types, import contracts
+#
+# PYTHON=/path/to/python3.12 chooses the interpreter that .venv is made from, JOBS=8 how many tests run at once.
+
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+SDK_7_14 := $(VENV)/sdk-servicebus-7.14
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint
+.DEFAULT_GOAL := run
+
+run: $(VENV)/.installed
+	@exec $(BIN)/localzure start $(ARGS)
+
+test: lint $(SDK_7_14)/.installed
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/.installed: pyproject.toml
+	@sh .ci/make-venv $(VENV) "$(PYTHON)"
+	@echo "Installing into $(VENV) (a minute, the first time)"
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# An older client library beside the current one, for the tests that run against both. Its dependencies are the same.
+$(SDK_7_14)/.installed: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --upgrade --no-deps --target $(SDK_7_14) azure-servicebus==7.14.3
+	@touch $@
