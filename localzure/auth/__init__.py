@@ -1,1 +1,1 @@
-"""Decides who sends a request and whether they may."""
+"""Who sent a request: the schemes by which clients prove it, and what became of the proof."""

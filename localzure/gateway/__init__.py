@@ -1,1 +1,1 @@
-"""Decides which service, account and resource a request is for."""
+"""Which service and which account a request is for."""

@@ -136,6 +136,8 @@ class HttpRequest:
     """The client's address."""
     request_id: str
     """A UUID that goes into `x-ms-request-id` and the log."""
+    metadata_names: dict[str, str] = field(default_factory=dict)
+    """Lower-case name → name as sent, for the `x-ms-meta-` headers: Azure keeps the case of metadata names."""
 
 
 @dataclass(slots=True)

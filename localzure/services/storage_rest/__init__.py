@@ -1,1 +1,1 @@
-"""What the storage services (Blob, Queue, Table) share of their REST protocol: dates, headers, XML, error bodies."""
+"""What the REST protocols of Blob, Queue and Table have in common: errors, queries, headers, XML, entity tags."""

@@ -1,0 +1,88 @@
+"""The one decision of which service and account an HTTP request is for.
+
+`resolve` is a pure function of the listener's default service, the Host header and the path as sent. In this order:
+
+1. **Host style.** A host of the form `{account}.{service}.{domain}`, with one of `DOMAINS` behind it, names both:
+   `devstoreaccount1.blob.localhost:10000`, `devstoreaccount1.blob.core.windows.net`. The whole path is the resource.
+   `{namespace}.servicebus.windows.net` and `{namespace}.servicebus.localhost` name Service Bus.
+2. **A service's own port.** Everything else there is path style, whatever the host is called (`localhost`,
+   `host.docker.internal`, a container's name, an IP address): `/{account}/{resource}`.
+3. **The gateway.** The first segment names the service, the second the account: `/blob/{account}/{resource}`.
+
+An account is written `{account}-secondary` to mean its read-only replica. Nothing is decoded here: what signatures
+cover and what names mean both start from the path as sent. Whether the account exists is for the service to say.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from localzure.services.interface import Address
+
+if TYPE_CHECKING:
+    from localzure.services.interface import HttpRequest
+
+STORAGE_SERVICES = frozenset({"blob", "queue", "table"})
+"""Services that have accounts, in host names and in the gateway's paths."""
+
+DOMAINS = ("localhost", "core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net")
+"""What follows `{account}.{service}.` in a host that is meant host style: ours, and those of Azure's clouds."""
+
+SERVICE_BUS_DOMAINS = ("localhost", "windows.net", "chinacloudapi.cn", "usgovcloudapi.net")
+"""What follows `{namespace}.servicebus.`."""
+
+SECONDARY = "-secondary"
+
+
+class Host(NamedTuple):
+    """What a Host header says."""
+
+    service: str | None
+    """None where it says nothing and the path decides."""
+    account: str = ""
+
+
+def resolve(default_service: str | None, request: HttpRequest) -> tuple[str | None, Address]:
+    """Return (service, address) of a request on a listener whose default is `default_service` (None: the gateway).
+
+    The service is None where nothing names one; its address then has the whole path.
+    """
+    path = request.raw_path.removeprefix("/")
+    origin = f"{request.scheme}://{request.host}"
+    host = parse_host(request.host)
+    if host.service is not None:
+        return host.service, _address(host.account, path, origin)
+    if default_service is not None:
+        return default_service, _path_style(default_service, path, origin)
+    prefix, _, rest = path.partition("/")
+    if prefix in STORAGE_SERVICES or prefix == "servicebus":
+        return prefix, _path_style(prefix, rest, f"{origin}/{prefix}")
+    return None, Address("", secondary=False, path=path, base_url=origin)
+
+
+@lru_cache(maxsize=1024)
+def parse_host(host: str) -> Host:
+    """Read the Host header of a request: `host` or `host:port`, in any case."""
+    name = host.lower() if host.startswith("[") else host.lower().partition(":")[0]
+    account, _, rest = name.removesuffix(".").partition(".")
+    service, _, domain = rest.partition(".")
+    if service in STORAGE_SERVICES and account and domain in DOMAINS:
+        return Host(service, account)
+    if service == "servicebus" and account and domain in SERVICE_BUS_DOMAINS:
+        return Host(service)
+    return Host(None)
+
+
+def _path_style(service: str, path: str, prefix: str) -> Address:
+    """Take the account off the front of a path, for services that have accounts."""
+    if service not in STORAGE_SERVICES:
+        return Address("", secondary=False, path=path, base_url=prefix)
+    account, _, rest = path.partition("/")
+    return _address(account, rest, f"{prefix}/{account}")
+
+
+def _address(account: str, path: str, base_url: str) -> Address:
+    if account.endswith(SECONDARY):
+        return Address(account.removesuffix(SECONDARY), secondary=True, path=path, base_url=base_url)
+    return Address(account, secondary=False, path=path, base_url=base_url)

@@ -1,0 +1,63 @@
+"""One request on its way through the service: what was asked, of what, by whom, and with which parts it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localzure.services.blob.engine.state import Engine, Moment
+from localzure.services.blob.keys import BlobKeys
+from localzure.services.storage_rest.times import EntityTags, Ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localzure.auth.accounts import Accounts
+    from localzure.auth.principal import AuthLevel, Principal
+    from localzure.services.blob.operations import Operation
+    from localzure.services.interface import Address, Clock, HttpRequest, ServiceContext, Transactions
+    from localzure_storage.extents import Extents
+
+
+@dataclass(slots=True)
+class Parts:
+    """What every request is answered with."""
+
+    transactions: Transactions
+    extents: Extents
+    clock: Clock
+    engine: Engine
+    accounts: Accounts
+    level: AuthLevel
+    tags: EntityTags = field(default_factory=EntityTags)
+
+    @classmethod
+    def build(cls, context: ServiceContext, accounts: Accounts, level: AuthLevel) -> Parts:
+        """Build the parts from what the server gives."""
+        engine = Engine(BlobKeys(context.space), context.extents)
+        return cls(context.transactions, context.extents, context.clock, engine, accounts, level)
+
+    def writing(self) -> Moment:
+        """The instant of a request that writes, with the entity tag of what it writes."""
+        now = self.clock.now()
+        return Moment(now, self.tags.next(now))
+
+    def reading(self) -> Moment:
+        """The instant of a request that only reads."""
+        return Moment(self.clock.now(), Ticks(0))
+
+
+@dataclass(slots=True)
+class Call:
+    """One request."""
+
+    parts: Parts
+    request: HttpRequest
+    address: Address
+    operation: Operation
+    query: Mapping[str, str]
+    container: str
+    """Empty for an operation on the service."""
+    blob: str
+    """Empty for an operation on the service or a container."""
+    principal: Principal

@@ -1,0 +1,215 @@
+"""Block lists: staging a block, committing a list, reading it.
+
+A waiting block holds the reference to its extent, and so does each entry of a committed list. A commit passes
+references on from the waiting blocks and from the list that it replaces, and only counts up or down where a block is
+used more or less often than before: committing 50,000 fresh blocks changes no count at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from localzure.services.blob.engine import blobs, content, remains
+from localzure.services.blob.errors import BlobError
+from localzure.services.blob.keys import BLOCKS_PER_PAGE
+from localzure.services.blob.model import (
+    UNCOMMITTED_BLOCK_COUNT_MAX,
+    BlobProperties,
+    BlobRecord,
+    Block,
+    BlockListKind,
+    BlockLists,
+    BlockSource,
+    ContentHeaders,
+    Remains,
+    StagingRecord,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localzure.services.blob.engine.state import Engine, Moment
+    from localzure.services.blob.model import CommitBlocks, GetBlockList, StageBlock
+    from localzure_storage.extents import ExtentId
+    from localzure_storage.store import Reader, Writer
+
+REMOVED_AT_ONCE_MAX = 256
+"""Records of waiting blocks that a commit removes itself; more are left to be swept."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_block = msgspec.msgpack.Decoder(Block).decode
+_decode_staging = msgspec.msgpack.Decoder(StagingRecord).decode
+
+
+def check_stage(engine: Engine, reader: Reader, command: StageBlock) -> None:
+    """Raise BlobError where Put Block would be refused as things stand."""
+    _, record = blobs.load(engine, reader, command.target)
+    blobs.check_lease(command.target)
+    if record is not None and record.staging is not None:
+        _check_staging(_staging(engine, reader, record.staging), command.block)
+
+
+def stage(engine: Engine, writer: Writer, command: StageBlock, extent: ExtentId, size: int, moment: Moment) -> None:
+    """Put Block: keep a block until a list commits it, in place of one with the same id."""
+    key, record = blobs.load(engine, writer, command.target)
+    blobs.check_lease(command.target)
+    staging_id = None if record is None else record.staging
+    if staging_id is None:
+        staging_id = _open_staging(engine, writer, key, record, moment)
+        staging = StagingRecord(count=0, name_length=len(command.block))
+    else:
+        staging = _staging(engine, writer, staging_id)
+    block_key = engine.keys.waiting_block(staging_id, command.block)
+    replaced = writer.get(block_key)
+    _check_staging(staging, command.block, is_new=replaced is None)
+    if replaced is None:
+        staging.count += 1
+        writer.put(engine.keys.staging(staging_id), _encode(staging))
+    else:
+        engine.extents.release(writer, _decode_block(replaced).extent)
+    engine.extents.retain(writer, extent)
+    writer.put(block_key, _encode(Block(command.block, size, extent)))
+
+
+def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment) -> BlobRecord:
+    """Put Block List: make the blob the blocks of this list, and forget the blocks that still wait."""
+    key, old = blobs.load(engine, writer, command.target)
+    current = blobs.committed(old)
+    blobs.check_overwrite(command.target, current)
+    waiting = _waiting_blocks(engine, writer, old)
+    listed = _listed_blocks(engine, writer, current)
+    chosen = _choose(command.blocks, waiting, {block.name: block for block in listed})
+    _pass_references(engine, writer, current, chosen, waiting.values(), listed)
+    if old is not None and old.staging is not None:
+        _forget_waiting(engine, writer, old.staging, waiting)
+    record = blobs.new_record(command.properties, sum(block.size for block in chosen), current, moment)
+    record.content = _write_list(engine, writer, chosen)
+    blobs.save(writer, key, record)
+    return record
+
+
+def get_lists(engine: Engine, reader: Reader, command: GetBlockList, _moment: Moment) -> BlockLists:
+    """Get Block List: the committed blocks in their order, the waiting ones by id."""
+    target, kind = command.target, command.kind
+    _, record = blobs.load(engine, reader, target)
+    if record is None or not target.is_current:
+        raise BlobError("BlobNotFound")
+    blobs.check_lease(target)
+    committed = uncommitted = None
+    if kind is not BlockListKind.UNCOMMITTED:
+        committed = _listed_blocks(engine, reader, blobs.committed(record))
+    if kind is not BlockListKind.COMMITTED:
+        uncommitted = list(_waiting_blocks(engine, reader, record).values())
+    return BlockLists(record, committed, uncommitted)
+
+
+def _open_staging(engine: Engine, writer: Writer, key: bytes, record: BlobRecord | None, moment: Moment) -> int:
+    """Give a blob a place for waiting blocks; one that does not exist gets a record that carries nothing else."""
+    staging_id = engine.keys.next_number(writer)
+    if record is None:
+        record = blobs.new_record(BlobProperties(ContentHeaders(), {}, None), 0, None, moment)
+        record.is_committed = False
+    record.staging = staging_id
+    blobs.save(writer, key, record)
+    return staging_id
+
+
+def _staging(engine: Engine, reader: Reader, staging_id: int) -> StagingRecord:
+    value = reader.get(engine.keys.staging(staging_id))
+    assert value is not None, "a blob's staging id has a record"
+    return _decode_staging(value)
+
+
+def _check_staging(staging: StagingRecord, block: str, *, is_new: bool = False) -> None:
+    if staging.name_length != len(block):
+        raise BlobError("InvalidBlobOrBlock")
+    if is_new and staging.count >= UNCOMMITTED_BLOCK_COUNT_MAX:
+        raise BlobError("BlockCountExceedsLimit")
+
+
+def _waiting_blocks(engine: Engine, reader: Reader, record: BlobRecord | None) -> dict[str, Block]:
+    if record is None or record.staging is None:
+        return {}
+    waiting = (_decode_block(value) for _, value in reader.scan(*engine.keys.waiting_blocks(record.staging)))
+    return {block.name: block for block in waiting}
+
+
+def _listed_blocks(engine: Engine, reader: Reader, record: BlobRecord | None) -> list[Block]:
+    if record is None or record.content is None:
+        return []
+    return content.all_blocks(engine, reader, record.content)
+
+
+def _choose(wanted: list[tuple[BlockSource, str]], waiting: dict[str, Block], listed: dict[str, Block]) -> list[Block]:
+    """Find each block of a list where it says. Raises BlobError `InvalidBlockList`."""
+    chosen = []
+    for source, name in wanted:
+        block = None if source is BlockSource.COMMITTED else waiting.get(name)
+        if block is None and source is not BlockSource.UNCOMMITTED:
+            block = listed.get(name)
+        if block is None:
+            raise BlobError("InvalidBlockList")
+        chosen.append(block)
+    return chosen
+
+
+def _pass_references(
+    engine: Engine,
+    writer: Writer,
+    current: BlobRecord | None,
+    chosen: list[Block],
+    waiting: Iterable[Block],
+    listed: list[Block],
+) -> None:
+    """Give each entry of the new list a reference: from the blocks that waited, from the old list, or a new one.
+
+    A list that is being downloaded keeps its own until it is swept.
+    """
+    spare: dict[ExtentId, int] = {}
+    _count(spare, waiting, 1)
+    if current is not None and current.content is not None:
+        if current.content in engine.pinned_contents:
+            remains.leave(engine, writer, Remains(content=current.content))
+        else:
+            remains.leave(engine, writer, Remains(content=current.content, is_referring=False))
+            _count(spare, listed, 1)
+    elif current is not None:
+        remains.discard_content(engine, writer, current)
+    _count(spare, chosen, -1)
+    unused: list[ExtentId] = []
+    for extent, count in spare.items():
+        if count > 0:
+            unused += [extent] * count
+        for _ in range(-count):
+            engine.extents.retain(writer, extent)
+    remains.release(engine, writer, unused)
+
+
+def _count(spare: dict[ExtentId, int], blocks: Iterable[Block], step: int) -> None:
+    for block in blocks:
+        spare[block.extent] = spare.get(block.extent, 0) + step
+
+
+def _forget_waiting(engine: Engine, writer: Writer, staging_id: int, waiting: dict[str, Block]) -> None:
+    """Remove the records of blocks whose references have been passed on."""
+    if len(waiting) > REMOVED_AT_ONCE_MAX:
+        remains.leave(engine, writer, Remains(staging=staging_id, is_referring=False))
+        return
+    for name in waiting:
+        writer.delete(engine.keys.waiting_block(staging_id, name))
+    writer.delete(engine.keys.staging(staging_id))
+
+
+def _write_list(engine: Engine, writer: Writer, blocks: list[Block]) -> int | None:
+    """Write a list in pages, each under the offset of its first block; None for an empty one."""
+    if not blocks:
+        return None
+    content_id = engine.keys.next_number(writer)
+    offset = 0
+    for first in range(0, len(blocks), BLOCKS_PER_PAGE):
+        page = blocks[first : first + BLOCKS_PER_PAGE]
+        writer.put(engine.keys.block_page(content_id, offset), _encode(page))
+        offset += sum(block.size for block in page)
+    return content_id

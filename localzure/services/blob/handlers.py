@@ -1,0 +1,384 @@
+"""From a routed call to its reply: what each operation that is built does with its head and its body.
+
+A handler takes a call whose head has arrived and returns the sink for its body. Each ends the same way: one
+transaction, one decision of the engine, one reply.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, TypeVar
+
+from localzure.auth.authenticate import refuse_anonymous
+from localzure.auth.principal import PrincipalKind
+from localzure.services.blob import documents, replies, requests
+from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES, Upload, open_body
+from localzure.services.blob.engine import blobs, blocks, containers, listing
+from localzure.services.blob.engine.content import ContentReader
+from localzure.services.blob.errors import BlobError
+from localzure.services.blob.model import (
+    BlockListKind,
+    ByteRange,
+    CommitBlocks,
+    GetBlockList,
+    SetBlobHeaders,
+    SetBlobMetadata,
+)
+from localzure.services.interface import HttpReply
+from localzure.services.storage_rest.headers import reply_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from localzure.services.blob.call import Call
+    from localzure.services.blob.engine.state import Engine, Moment
+    from localzure.services.blob.model import BlobPage, BlobRecord, BlockLists, ContainerPage
+    from localzure.services.interface import BodySink
+    from localzure_storage.store import Reader, Writer
+
+    Handler: TypeAlias = Callable[[Call], BodySink]
+
+PUT_BLOB_BYTES_MAX = 5000 * 1024 * 1024
+"""Longest body of Put Blob (since version 2019-12-12)."""
+
+PUT_BLOCK_BYTES_MAX = 4000 * 1024 * 1024
+"""Longest body of Put Block (since version 2019-12-12)."""
+
+BLOCK_LIST_BYTES_MAX = 16 * 1024 * 1024
+"""Longest body of Put Block List: 50,000 of the longest ids take 6 MiB, and indentation some more."""
+
+RANGE_DIGEST_BYTES_MAX = 4 * 1024 * 1024
+"""Longest range whose MD5 is computed for a download."""
+
+Command = TypeVar("Command")
+Reply = TypeVar("Reply")
+
+
+# --- operations without a body ------------------------------------------------------------------------------------
+
+
+class Bodiless:
+    """The sink of an operation without a body; one that comes nevertheless is dropped."""
+
+    __slots__ = ("_finish",)
+
+    def __init__(self, finish: Callable[[], HttpReply]) -> None:
+        self._finish = finish
+
+    def write(self, data: bytes) -> None:
+        """See `BodySink`."""
+
+    def finish(self) -> HttpReply:
+        """See `BodySink`."""
+        return self._finish()
+
+    def abandon(self) -> None:
+        """See `BodySink`."""
+
+
+def reading(
+    parse: Callable[[Call], Command],
+    decide: Callable[[Engine, Reader, Command, Moment], Reply],
+    render: Callable[[Call, Reply], HttpReply],
+) -> Handler:
+    """Make the handler of an operation that only reads."""
+
+    def handle(call: Call) -> BodySink:
+        command = parse(call)
+
+        def finish() -> HttpReply:
+            parts = call.parts
+            with parts.transactions.reader() as reader:
+                reply = decide(parts.engine, reader, command, parts.reading())
+            return render(call, reply)
+
+        return Bodiless(finish)
+
+    return handle
+
+
+def writing(
+    parse: Callable[[Call], Command],
+    decide: Callable[[Engine, Writer, Command, Moment], Reply],
+    render: Callable[[Call, Reply], HttpReply],
+) -> Handler:
+    """Make the handler of an operation that writes."""
+
+    def handle(call: Call) -> BodySink:
+        command = parse(call)
+
+        def finish() -> HttpReply:
+            parts = call.parts
+            with parts.transactions.writer() as writer:
+                reply = decide(parts.engine, writer, command, parts.writing())
+            return render(call, reply)
+
+        return Bodiless(finish)
+
+    return handle
+
+
+def _set_blob_metadata(call: Call) -> SetBlobMetadata:
+    return SetBlobMetadata(requests.on_blob(call), requests.metadata(call))
+
+
+def _set_blob_headers(call: Call) -> SetBlobHeaders:
+    return SetBlobHeaders(requests.on_blob(call), requests.content_headers(call, has_content=False))
+
+
+def _get_block_list(call: Call) -> GetBlockList:
+    """Anonymous callers may see the committed blocks only."""
+    kind = requests.block_list_kind(call)
+    if call.principal.kind is PrincipalKind.ANONYMOUS and kind is not BlockListKind.COMMITTED:
+        raise refuse_anonymous(call.request)
+    return GetBlockList(requests.on_blob(call), kind)
+
+
+def _render_containers(call: Call, page: ContainerPage) -> HttpReply:
+    words = requests.includes(call, requests.CONTAINER_INCLUDES)
+    return _xml(call, documents.container_listing(call, page, with_metadata="metadata" in words))
+
+
+def _render_blobs(call: Call, page: BlobPage) -> HttpReply:
+    words = requests.includes(call, requests.BLOB_INCLUDES)
+    return _xml(call, documents.blob_listing(call, page, with_metadata="metadata" in words))
+
+
+def _xml(call: Call, body: bytes) -> HttpReply:
+    headers = reply_headers(call.request)
+    headers.append(("content-type", "application/xml"))
+    return HttpReply(200, headers, body)
+
+
+def _render_block_lists(call: Call, lists: BlockLists) -> HttpReply:
+    """A blob that has no committed content yet has no entity tag to show."""
+    record = lists.record
+    headers = replies.tagged(call, record) if record.is_committed else reply_headers(call.request)
+    headers.append(("x-ms-blob-content-length", str(record.length)))
+    headers.append(("content-type", "application/xml"))
+    return HttpReply(200, headers, documents.block_lists(lists))
+
+
+create_container = writing(requests.create_container, containers.create, replies.container_created)
+get_container_properties = reading(requests.on_container, containers.get, replies.container_properties)
+get_container_metadata = reading(requests.on_container, containers.get, replies.container_metadata)
+set_container_metadata = writing(requests.set_container_metadata, containers.set_metadata, replies.container_changed)
+delete_container = writing(requests.on_container, containers.delete, replies.accepted)
+list_containers = reading(requests.list_containers, containers.list_page, _render_containers)
+list_blobs = reading(requests.list_blobs, listing.list_page, _render_blobs)
+get_blob_properties = reading(requests.on_blob, blobs.read, replies.blob_properties)
+get_blob_metadata = reading(requests.on_blob, blobs.read, replies.blob_metadata)
+set_blob_metadata = writing(_set_blob_metadata, blobs.set_metadata, replies.blob_changed)
+set_blob_headers = writing(_set_blob_headers, blobs.set_headers, replies.blob_changed)
+delete_blob = writing(requests.delete_blob, blobs.delete, replies.deleted)
+get_block_list = reading(_get_block_list, blocks.get_lists, _render_block_lists)
+
+
+# --- downloads ----------------------------------------------------------------------------------------------------
+
+
+def get_blob(call: Call) -> BodySink:
+    """Get Blob: the whole of it, or a range."""
+    command = requests.on_blob(call)
+    asked = requests.byte_range(call)
+    with_digest = _wants_range_digest(call, asked)
+
+    def finish() -> HttpReply:
+        parts = call.parts
+        with parts.transactions.reader() as reader:
+            record = blobs.read(parts.engine, reader, command, parts.reading())
+            if record.tier == "Archive":
+                raise BlobError("BlobArchived")
+            if asked is None:
+                return _whole_reply(call, reader, record)
+            return _range_reply(call, reader, record, asked, with_digest=with_digest)
+
+    return Bodiless(finish)
+
+
+def _wants_range_digest(call: Call, asked: ByteRange | None) -> bool:
+    text = call.request.headers.get("x-ms-range-get-content-md5")
+    if text is None or text.lower() == "false":
+        return False
+    is_short = asked is not None and asked.last is not None and asked.last - asked.first < RANGE_DIGEST_BYTES_MAX
+    if text.lower() != "true" or not is_short:
+        raise requests.bad_header("x-ms-range-get-content-md5", text)
+    return True
+
+
+def _whole_reply(call: Call, reader: Reader, record: BlobRecord) -> HttpReply:
+    headers = replies.blob_headers(call, record)
+    digest = record.headers.content_md5
+    if digest is not None:
+        headers.append(("content-md5", replies.md5_text(digest)))
+    parts = call.parts
+    return HttpReply(200, headers, open_body(parts.engine, parts.transactions, reader, record, 0, record.length))
+
+
+def _range_reply(call: Call, reader: Reader, record: BlobRecord, asked: ByteRange, *, with_digest: bool) -> HttpReply:
+    if asked.first >= record.length:
+        raise BlobError("InvalidRange", headers=(("content-range", f"bytes */{record.length}"),))
+    last = record.length - 1 if asked.last is None else min(asked.last, record.length - 1)
+    length = last - asked.first + 1
+    headers = replies.blob_headers(call, record)
+    headers.append(("content-range", f"bytes {asked.first}-{last}/{record.length}"))
+    if record.headers.content_md5 is not None:
+        headers.append(("x-ms-blob-content-md5", replies.md5_text(record.headers.content_md5)))
+    parts = call.parts
+    if with_digest:
+        data = ContentReader(parts.engine, record).read(reader, asked.first, length)
+        headers.append(("content-md5", replies.md5_text(hashlib.md5(data, usedforsecurity=False).digest())))
+        return HttpReply(206, headers, data)
+    body = open_body(parts.engine, parts.transactions, reader, record, asked.first, length)
+    return HttpReply(206, headers, body)
+
+
+# --- uploads ------------------------------------------------------------------------------------------------------
+
+
+class Uploading:
+    """The sink of an operation whose body is content."""
+
+    __slots__ = ("_call", "_finish", "_promised", "_upload")
+
+    def __init__(
+        self,
+        call: Call,
+        promised: int,
+        finish: Callable[[Upload], HttpReply],
+        *,
+        with_md5: bool,
+    ) -> None:
+        """`promised` is the length that the head gives; `finish` does the operation with the whole body."""
+        self._call = call
+        self._promised = promised
+        self._finish = finish
+        self._upload = Upload(call.parts.transactions, call.parts.extents, with_md5=with_md5)
+
+    def write(self, data: bytes) -> None:
+        """See `BodySink`."""
+        self._upload.write(data)
+        if self._upload.size > self._promised:
+            raise requests.bad_header("Content-Length", str(self._promised))
+
+    def finish(self) -> HttpReply:
+        """See `BodySink`."""
+        if self._upload.size != self._promised:
+            raise requests.bad_header("Content-Length", str(self._promised))
+        reply = self._finish(self._upload)
+        self._upload.release_after_commit()
+        return reply
+
+    def abandon(self) -> None:
+        """See `BodySink`."""
+        self._upload.release()
+
+
+def _content_length(call: Call, length_max: int) -> int:
+    text = call.request.headers.get("content-length")
+    if text is None:
+        raise BlobError("MissingContentLengthHeader")
+    if not text.isdecimal() or len(text) > 18:
+        raise requests.bad_header("Content-Length", text)
+    length = int(text)
+    if length > length_max:
+        raise BlobError("RequestBodyTooLarge", MaxLimit=str(length_max))
+    return length
+
+
+def _check_digest(expected: bytes | None, computed: bytes | None) -> None:
+    if expected is not None and expected != computed:
+        raise BlobError(
+            "Md5Mismatch",
+            UserSpecifiedMd5=replies.md5_text(expected),
+            ServerCalculatedMd5=replies.md5_text(computed or b""),
+        )
+
+
+def put_blob(call: Call) -> BodySink:
+    """Put Blob, of a block blob."""
+    length = _content_length(call, PUT_BLOB_BYTES_MAX)
+    target = requests.on_base_blob(call)
+    properties = requests.blob_properties(call, has_content=True)
+    sent = requests.md5(call, "content-md5")
+    kept = properties.headers.content_md5
+    parts = call.parts
+    if length > STEP_BYTES:
+        with parts.transactions.reader() as reader:
+            blobs.check_put(parts.engine, reader, target)
+
+    def finish(upload: Upload) -> HttpReply:
+        digest = upload.md5()
+        _check_digest(sent, digest)
+        _check_digest(kept, digest)
+        properties.headers.content_md5 = digest
+        with parts.transactions.writer() as writer:
+            content = upload.content(writer, INLINE_BYTES_MAX)
+            record = blobs.put(parts.engine, writer, target, properties, content, length, parts.writing())
+        return replies.blob_written(call, record, digest)
+
+    return Uploading(call, length, finish, with_md5=True)
+
+
+def put_block(call: Call) -> BodySink:
+    """Put Block."""
+    length = _content_length(call, PUT_BLOCK_BYTES_MAX)
+    if not length:
+        raise requests.bad_header("Content-Length", "0")
+    command = requests.stage_block(call)
+    sent = requests.md5(call, "content-md5")
+    parts = call.parts
+    if length > STEP_BYTES:
+        with parts.transactions.reader() as reader:
+            blocks.check_stage(parts.engine, reader, command)
+
+    def finish(upload: Upload) -> HttpReply:
+        digest = upload.md5()
+        _check_digest(sent, digest)
+        with parts.transactions.writer() as writer:
+            blocks.stage(parts.engine, writer, command, upload.extent(writer), length, parts.writing())
+        return replies.block_staged(call, digest)
+
+    return Uploading(call, length, finish, with_md5=sent is not None)
+
+
+class _CommittingBlocks:
+    """The sink of Put Block List: the list is read as it arrives."""
+
+    __slots__ = ("_call", "_digest", "_expected", "_left", "_properties", "_reader", "_target")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._left = _content_length(call, BLOCK_LIST_BYTES_MAX)
+        self._target = requests.on_base_blob(call)
+        self._properties = requests.blob_properties(call, has_content=False)
+        self._expected = requests.md5(call, "content-md5")
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self._reader = documents.BlockListReader()
+
+    def write(self, data: bytes) -> None:
+        """See `BodySink`."""
+        self._left -= len(data)
+        self._digest.update(data)
+        self._reader.feed(data)
+
+    def finish(self) -> HttpReply:
+        """See `BodySink`."""
+        if self._left:
+            raise requests.bad_header("Content-Length", self._call.request.headers["content-length"])
+        digest = self._digest.digest()
+        _check_digest(self._expected, digest)
+        command = CommitBlocks(self._target, self._properties, self._reader.close())
+        parts = self._call.parts
+        with parts.transactions.writer() as writer:
+            record = blocks.commit(parts.engine, writer, command, parts.writing())
+        return replies.blob_written(self._call, record, digest)
+
+    def abandon(self) -> None:
+        """See `BodySink`."""
+
+
+def put_block_list(call: Call) -> BodySink:
+    """Put Block List."""
+    return _CommittingBlocks(call)

@@ -1,0 +1,146 @@
+"""The Blob service on HTTP: from a request's head to the sink for its body, and from an error to its reply."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localzure.auth.accounts import prepare_accounts
+from localzure.auth.authenticate import authenticate, refuse_anonymous
+from localzure.auth.principal import PrincipalKind
+from localzure.services.blob.call import Call, Parts
+from localzure.services.blob.engine import containers, remains
+from localzure.services.blob.errors import BlobError
+from localzure.services.blob.operations import UNBUILT_HEADERS, Resource, find, not_implemented
+from localzure.services.storage_rest.errors import describe, render_xml
+from localzure.services.storage_rest.headers import is_version
+from localzure.services.storage_rest.query import UriError, decode_path, parse_query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localzure.auth.principal import AuthLevel
+    from localzure.services.interface import (
+        Address,
+        BodySink,
+        HttpReply,
+        HttpRequest,
+        ServiceContext,
+        ServiceError,
+    )
+    from localzure_storage.store import StorageError, Writer
+
+BLOB_NAME_MAX = 1024
+"""Characters in a blob's name."""
+
+ROOT_CONTAINER = "$root"
+"""The container of the blobs that are addressed without one."""
+
+_CONTAINER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
+_SPECIAL_CONTAINERS = frozenset({ROOT_CONTAINER, "$web", "$logs"})
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSettings:
+    """What the service is told to be."""
+
+    accounts: Mapping[str, tuple[bytes, ...]] = field(repr=False)
+    """Account name → its one or two keys, decoded from base64."""
+    auth_level: AuthLevel = "verify"
+
+
+class BlobService:
+    """Blob storage (see `localzure.services.interface.HttpService`)."""
+
+    def __init__(self, context: ServiceContext, settings: BlobSettings) -> None:
+        self._parts = Parts.build(context, prepare_accounts(settings.accounts), settings.auth_level)
+
+    def accept(self, request: HttpRequest, address: Address) -> BodySink:
+        """Authorise and route a request by its head. Raises BlobError, AuthenticationError."""
+        parts = self._parts
+        if request.method == "OPTIONS":
+            raise BlobError("NotImplemented", Operation="Service_PreflightRequest")
+        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall())
+        if address.account not in parts.accounts:
+            raise BlobError("ResourceNotFound")
+        headers = request.headers
+        version = headers.get("x-ms-version")
+        if version is not None and not is_version(version):
+            raise BlobError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
+        try:
+            query = parse_query(request.raw_query)
+            resource, container, blob = parse_resource(address.path, query)
+        except UriError as error:
+            raise BlobError("InvalidUri", Reason=str(error)) from error
+        operation = find(resource, request.method, headers, query)
+        if address.secondary and request.method not in {"GET", "HEAD"}:
+            raise BlobError("InsufficientAccountPermissions")
+        call = Call(parts, request, address, operation, query, container, blob, principal)
+        if principal.kind is PrincipalKind.ANONYMOUS:
+            _check_public(call)
+        if operation.handler is None:
+            raise not_implemented(operation)
+        if not UNBUILT_HEADERS.isdisjoint(headers):
+            raise not_implemented(operation, next(name for name in headers if name in UNBUILT_HEADERS))
+        return operation.handler(call)
+
+    def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
+        """Render an error as Azure does."""
+        return render_xml(describe(error), request, self._parts.clock.now())
+
+    def sweep(self, writer: Writer, budget: int) -> bool:
+        """Free at most about `budget` records of what deletes left behind; True while there may be more."""
+        return remains.sweep(self._parts.engine, writer, budget)
+
+
+def parse_resource(path: str, query: Mapping[str, str]) -> tuple[Resource, str, str]:
+    """Return (resource, container, blob) of a path below the account, still percent-encoded.
+
+    A single segment is a container where the query says so, and else a blob in the root container. Raises UriError
+    and BlobError.
+    """
+    first, slash, rest = path.partition("/")
+    if not first:
+        if slash:
+            raise UriError("the path has an empty segment in place of a container")
+        return "service", "", ""
+    name = decode_path(first)
+    if not rest:
+        if query.get("restype"):
+            return "container", _container_name(name), ""
+        if slash:
+            raise UriError("the path has no blob behind its container")
+        return "blob", ROOT_CONTAINER, _blob_name(name)
+    return "blob", _container_name(name), _blob_name(decode_path(rest))
+
+
+def _container_name(name: str) -> str:
+    if name in _SPECIAL_CONTAINERS:
+        return name
+    if _CONTAINER.fullmatch(name) is None:
+        raise BlobError("InvalidResourceName")
+    if not 3 <= len(name) <= 63:
+        raise BlobError("OutOfRangeInput")
+    return name
+
+
+def _blob_name(name: str) -> str:
+    if len(name) > BLOB_NAME_MAX:
+        raise BlobError("OutOfRangeInput")
+    return name
+
+
+def _check_public(call: Call) -> None:
+    """Raise where an anonymous caller may not do this; the answer does not tell whether the container exists."""
+    least = call.operation.public
+    if least is not None and call.container:
+        parts = call.parts
+        try:
+            with parts.transactions.reader() as reader:
+                access = containers.find(parts.engine, reader, call.address.account, call.container).public_access
+        except BlobError:
+            access = None
+        if access == "container" or (access is not None and access == least):
+            return
+    raise refuse_anonymous(call.request)

@@ -1,0 +1,91 @@
+"""The key space of the Blob service.
+
+| key | value |
+| --- | --- |
+| `c`, account, container | `ContainerRecord` |
+| `b`, container id, blob | `BlobRecord`: a listing is a scan in the order of the names |
+| `l`, content id, offset | the blocks of a committed list that begin at this offset, up to `BLOCKS_PER_PAGE` |
+| `s`, staging id | `StagingRecord` |
+| `u`, staging id, block | `Block` that waits to be committed |
+| `r`, number | `Remains` to be swept |
+| `n` | the last number given to any of these |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localzure_storage.keys import int_key, int_of
+
+if TYPE_CHECKING:
+    from localzure_storage.keys import Subspace
+    from localzure_storage.store import Writer
+
+BLOCKS_PER_PAGE = 64
+"""Blocks in one record of a committed list: with the usual ids two or three KiB, so less than a page of the store."""
+
+_NAME_OFFSET = 9 + 1
+"""Bytes of a packed integer and of the tag of the text behind it."""
+
+
+class BlobKeys:
+    """Makes and takes apart the service's keys."""
+
+    def __init__(self, space: Subspace) -> None:
+        """`space` is the service's own."""
+        self.containers = space.subspace("c")
+        self.blobs = space.subspace("b")
+        self._lists = space.subspace("l").prefix
+        self._staging = space.subspace("s").prefix
+        self.waiting = space.subspace("u")
+        self.remains = space.subspace("r")
+        self._numbers = space.pack("n")
+        self._blob_name_at = len(self.blobs.prefix) + _NAME_OFFSET
+
+    def container(self, account: str, container: str) -> bytes:
+        """The key of a container's record."""
+        return self.containers.pack(account, container)
+
+    def container_name(self, key: bytes) -> str:
+        """The name in a container's key."""
+        return str(self.containers.unpack(key)[1])
+
+    def blob(self, container_id: int, blob: str) -> bytes:
+        """The key of a blob's record."""
+        return self.blobs.pack(container_id, blob)
+
+    def blob_name(self, key: bytes) -> str:
+        """The name in a blob's key: what `unpack` gives, faster, for listings."""
+        name = key[self._blob_name_at : -1]
+        return (name.replace(b"\x00\xff", b"\x00") if b"\x00" in name else name).decode()
+
+    def block_page(self, content_id: int, offset: int) -> bytes:
+        """The key of the page of a block list that begins at `offset` of the blob."""
+        return int_key(int_key(self._lists, content_id), offset)
+
+    def block_pages(self, content_id: int) -> tuple[bytes, bytes]:
+        """The range of a block list's pages."""
+        return self.block_page(content_id, 0), int_key(self._lists, content_id + 1)
+
+    def page_offset(self, key: bytes) -> int:
+        """The offset in the key of a block list's page."""
+        return int_of(key)
+
+    def staging(self, staging_id: int) -> bytes:
+        """The key of a blob's `StagingRecord`."""
+        return int_key(self._staging, staging_id)
+
+    def waiting_block(self, staging_id: int, block: str) -> bytes:
+        """The key of a block that waits."""
+        return self.waiting.pack(staging_id, block)
+
+    def waiting_blocks(self, staging_id: int) -> tuple[bytes, bytes]:
+        """The range of all blocks that wait under one id."""
+        return self.waiting.range(staging_id)
+
+    def next_number(self, writer: Writer) -> int:
+        """Give a number that was not given before in this store."""
+        last = writer.get(self._numbers)
+        number = (0 if last is None else int.from_bytes(last, "big")) + 1
+        writer.put(self._numbers, number.to_bytes(8, "big"))
+        return number
