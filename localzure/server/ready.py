@@ -60,19 +60,24 @@ class ReadyFile:
             self._part.touch()
             self._part.unlink()
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise StartupError(
-                f"the ready-file {path} cannot be written ({reason}): choose another with --ready-file"
-            ) from None
+            raise _refusal(path, error) from None
 
     def write(self, endpoints: Mapping[str, str], strings: Mapping[str, str]) -> None:
-        """Tell that every listener serves: process id, endpoints and connection strings in one JSON object."""
+        """Tell that every listener serves: process id, endpoints and connection strings in one JSON object.
+
+        Raises StartupError when there is no room for it any more.
+        """
         if self._path is None or self._part is None:
             return
         told = {"pid": os.getpid(), "endpoints": dict(endpoints), "connection_strings": dict(strings)}
         self._written = json.dumps(told, indent=2).encode() + b"\n"
-        self._part.write_bytes(self._written)
-        self._part.replace(self._path)
+        try:
+            self._part.write_bytes(self._written)
+            self._part.replace(self._path)
+        except OSError as error:
+            with suppress(OSError):
+                self._part.unlink(missing_ok=True)
+            raise _refusal(self._path, error) from None
 
     def remove(self) -> None:
         """The server does not serve any more. Leaves alone what is not the file that was written here."""
@@ -81,6 +86,12 @@ class ReadyFile:
         with suppress(OSError):
             if self._path.read_bytes() == self._written:
                 self._path.unlink()
+
+
+def _refusal(path: Path, error: OSError) -> StartupError:
+    """Why there can be no ready-file at `path`."""
+    reason = (error.strerror or str(error)).lower()
+    return StartupError(f"the ready-file {path} cannot be written ({reason}): choose another with --ready-file")
 
 
 def _is_foreign(path: Path) -> bool:

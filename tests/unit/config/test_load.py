@@ -88,8 +88,11 @@ def test_the_line_for_a_wrong_port_is_the_documented_one(tmp_path: Path) -> None
 
 
 def test_unknown_variables_are_told_with_the_nearest_name(tmp_path: Path) -> None:
-    settings = load({}, {"LOCALZURE_BLOBPORT": "1", "OTHER_BLOB_PORT": "x"}, tmp_path)
-    assert settings.warnings == ("LOCALZURE_BLOBPORT: unknown variable; did you mean 'LOCALZURE_BLOB_PORT'?",)
+    settings = load({}, {"LOCALZURE_BLOBPORT": "1", "OTHER_BLOB_PORT": "x", "LOCALZURE_WXYZ": "1"}, tmp_path)
+    assert settings.warnings == (
+        "LOCALZURE_BLOBPORT: unknown variable; did you mean 'LOCALZURE_BLOB_PORT'?",
+        "LOCALZURE_WXYZ: unknown variable; 'localzure start --help' lists the flags",
+    )
     assert settings.ports == Ports()
 
 

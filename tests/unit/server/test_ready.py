@@ -63,6 +63,16 @@ def test_a_file_that_cannot_be_written_is_told_at_start(tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
+def test_a_file_that_cannot_be_written_any_more_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "ready.json"
+    ready = ReadyFile(path)
+    path.mkdir()
+    with pytest.raises(StartupError, match=r"is a directory.*--ready-file$"):
+        ready.write({}, {})
+    ready.remove()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ready.json"]
+
+
 def test_connection_strings_of_the_defaults() -> None:
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     assert connection_strings(ENDPOINTS, Settings()) == {
