@@ -17,11 +17,12 @@ DELAY_SECONDS_MAX = 3600.0
 class LoopAlarm:
     """`localzure.services.interface.Alarm` on an event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, ring: Callable[[], None]) -> None:
-        """`ring` is called once the virtual clock has reached the instant that was set; it may set the next."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        """Give it its `ring` before the first deadline can pass."""
         self._loop = loop
         self._clock = clock
-        self._ring = ring
+        self.ring: Callable[[], None] = _nothing
+        """Called once the virtual clock has reached the instant that was set; may set the next."""
         self._at: Instant | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -52,4 +53,8 @@ class LoopAlarm:
             self._arm()
             return
         self._at = None
-        self._ring()
+        self.ring()
+
+
+def _nothing() -> None:
+    """What an alarm does that nobody listens to."""

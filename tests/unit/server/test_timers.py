@@ -18,7 +18,8 @@ def test_rings_when_the_clock_has_come_there() -> None:
             rings.append(clock.now())
             rang.set()
 
-        alarm = LoopAlarm(asyncio.get_running_loop(), clock, ring)
+        alarm = LoopAlarm(asyncio.get_running_loop(), clock)
+        alarm.ring = ring
         alarm.set(Instant(START + 1000))
         clock.advance(0.001)
         await asyncio.wait_for(rang.wait(), 5)
@@ -31,7 +32,8 @@ def test_a_timer_that_fires_early_is_armed_again() -> None:
     async def scenario() -> tuple[int, int]:
         clock, rings = ManualClock(), list[int]()
         loop = asyncio.get_running_loop()
-        alarm = LoopAlarm(loop, clock, lambda: rings.append(1))
+        alarm = LoopAlarm(loop, clock)
+        alarm.ring = lambda: rings.append(1)
         alarm.set(Instant(START + 1))
         for _ in range(5):
             await asyncio.sleep(0)
@@ -49,10 +51,12 @@ def test_a_cancelled_or_moved_alarm_does_not_ring() -> None:
     async def scenario() -> list[int]:
         clock, rings = ManualClock(), list[int]()
         loop = asyncio.get_running_loop()
-        alarm = LoopAlarm(loop, clock, lambda: rings.append(1))
+        alarm = LoopAlarm(loop, clock)
+        alarm.ring = lambda: rings.append(1)
         alarm.set(clock.now())
         alarm.set(Instant(clock.now() + 3600 * SECOND))
-        other = LoopAlarm(loop, clock, lambda: rings.append(2))
+        other = LoopAlarm(loop, clock)
+        other.ring = lambda: rings.append(2)
         other.set(clock.now())
         other.cancel()
         done = loop.create_future()

@@ -1,0 +1,185 @@
+"""The composition root: builds the store, the services and the listeners, wires them, and runs them to the end.
+
+Start-up goes from what fails most often and leaves nothing behind (ports) to what writes (the store, seeds), so that
+a start that fails half-way has changed nothing. Stopping goes the other way round: accept nothing new, let what is in
+flight finish, commit, close the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from localzure.server import limits, logs
+from localzure.server.amqp import AmqpDriver
+from localzure.server.background import keep_checkpoints, keep_sweeping
+from localzure.server.clock import SystemClock
+from localzure.server.connection import Connections
+from localzure.server.entropy import SystemEntropy
+from localzure.server.health import Health
+from localzure.server.http import HttpContext, HttpDriver
+from localzure.server.listener import bind, endpoint, serve
+from localzure.server.own_api import OwnApi
+from localzure.server.ready import ReadyFile, connection_strings
+from localzure.server.router import Router
+from localzure.server.services import Builder, Services
+from localzure.server.startup import StartupError
+from localzure.server.transactions import TickTransactions
+from localzure_protocols.sniff import Wire
+from localzure_storage.open import open_store
+from localzure_storage.store import Durability, StoreUnusableError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from localzure.config.settings import Listener, Settings
+    from localzure.server.driver import Channel, Driver
+    from localzure.services.interface import Clock
+    from localzure_storage.store import Store
+
+    Announce = Callable[[Mapping[str, str], Mapping[str, str]], None]
+
+DRAIN_SECONDS_MAX = 30.0
+"""How long a stopping server waits for what is in flight."""
+
+CLOSE_SECONDS_MAX = 1.0
+"""How long a stopping server waits for clients to answer its closing, when nothing else is in flight."""
+
+_POLL_SECONDS = 0.02
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, announce: Announce) -> int:
+    """Serve until a signal says to stop; returns the process's exit code.
+
+    `announce` is called once every listener serves, with the endpoints and the connection strings by name. Raises
+    StartupError when the server cannot start, with nothing left behind.
+    """
+    logs.configure(settings.log, settings.secrets())
+    shortage = limits.raise_descriptor_limit()
+    for line in (*settings.warnings, *([shortage] if shortage else [])):
+        _log.warning(line)
+    with ExitStack() as stack:
+        sockets = []
+        for listener in settings.listeners():
+            sock = bind(listener, settings.host)
+            stack.callback(sock.close)
+            sockets.append((listener, sock))
+        ready = ReadyFile(settings.ready_file)
+        stack.callback(ready.remove)
+        _run_loop(Server(settings, sockets, ready).run(announce))
+    return 0
+
+
+def _run_loop(main: Coroutine[None, None, None]) -> None:
+    """Run on uvloop where there is one, on plain asyncio where there is none."""
+    if sys.platform != "win32":
+        try:
+            import uvloop
+        except ImportError:
+            _log.info("uvloop is not installed: running on asyncio's own loop")
+        else:
+            uvloop.run(main)
+            return
+    asyncio.run(main)
+
+
+class Server:
+    """One running server."""
+
+    def __init__(self, settings: Settings, sockets: list[tuple[Listener, socket.socket]], ready: ReadyFile) -> None:
+        """`sockets` are bound and listening; connections wait in their backlog until everything serves."""
+        self._settings = settings
+        self._sockets = sockets
+        self._ready = ready
+        self._clock: Clock = SystemClock()
+        self._entropy = SystemEntropy()
+        self._health = Health(settings.services, self._clock)
+        self._stopping = asyncio.Event()
+
+    async def run(self, announce: Announce) -> None:
+        """Start, serve until told to stop, and stop. Raises StartupError."""
+        loop = asyncio.get_running_loop()
+        with ExitStack() as stack:
+            store = self._open_store()
+            stack.callback(store.close)
+            transactions = TickTransactions(store, self._clock, loop.call_soon)
+            stack.callback(transactions.commit)
+            services = Builder(self._settings, transactions, self._clock, self._entropy, loop).build()
+            stack.callback(services.close)
+            connections = self._connect(services, transactions, loop)
+            stack.callback(connections.abort)
+            async with asyncio.TaskGroup() as tasks:
+                background = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
+                if (checkpoint := store.checkpoint) is not None:
+                    background.append(tasks.create_task(keep_checkpoints(checkpoint)))
+                await self._serve(connections, announce)
+                for task in background:
+                    task.cancel()
+        _log.info("stopped")
+
+    def _open_store(self) -> Store:
+        try:
+            return open_store(self._settings.data_dir, Durability(self._settings.durability))
+        except StoreUnusableError as error:
+            raise StartupError(str(error)) from error
+
+    def _connect(
+        self, services: Services, transactions: TickTransactions, loop: asyncio.AbstractEventLoop
+    ) -> Connections:
+        """Wire the protocols to the services."""
+        router = Router(services.http, OwnApi(self._health))
+        http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
+        drivers: dict[Wire, Callable[[Channel], Driver]] = {Wire.HTTP1: lambda channel: HttpDriver(channel, http)}
+        if (amqp := services.amqp) is not None:
+            container_id = f"{self._entropy.uuid().hex}_G0"
+            drivers[Wire.AMQP] = lambda channel: AmqpDriver(channel, amqp, self._clock, container_id)
+        connections = Connections(loop, self._clock, transactions, drivers)
+        transactions.on_settled = connections.flush
+        return connections
+
+    async def _serve(self, connections: Connections, announce: Announce) -> None:
+        """Accept connections from here to the signal that stops the server, then let them finish."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            connections.loop.add_signal_handler(number, self._on_signal, number)
+        servers = [await serve(sock, listener, connections) for listener, sock in self._sockets]
+        endpoints = {listener.name: endpoint(listener, sock) for listener, sock in self._sockets}
+        strings = connection_strings(endpoints, self._settings)
+        self._health.serve()
+        self._ready.write(endpoints, strings)
+        announce(endpoints, strings)
+        await self._stopping.wait()
+        self._health.stop()
+        self._ready.remove()
+        for server in servers:
+            server.close()
+        connections.shutdown()
+        await _drain(connections)
+
+    def _on_signal(self, number: int) -> None:
+        """The first signal stops in order, a second one at once."""
+        if self._stopping.is_set():
+            self._ready.remove()
+            os._exit(128 + number)
+        _log.info("stopping: finishing what is in flight; signal again to stop at once")
+        self._stopping.set()
+
+
+async def _drain(connections: Connections) -> None:
+    """Wait for what is in flight, and a moment for clients to answer the closing."""
+    started = connections.clock.monotonic()
+    while connections.open:
+        waited = connections.clock.monotonic() - started
+        if waited > DRAIN_SECONDS_MAX:
+            _log.warning("%d connections are dropped: they did not finish in time", len(connections.open))
+            return
+        if waited > CLOSE_SECONDS_MAX and not any(connection.is_busy for connection in connections.open):
+            return
+        await asyncio.sleep(_POLL_SECONDS)

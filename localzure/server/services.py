@@ -1,0 +1,117 @@
+"""Which services there are, and how each is built and wired to the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localzure.server.startup import StartupError
+from localzure.server.timers import LoopAlarm
+from localzure.services.blob import BlobService, BlobSettings
+from localzure.services.interface import ServiceContext
+from localzure.services.servicebus.access import AccessKey, AuthLevel
+from localzure.services.servicebus.seed import SeedError, load_seed
+from localzure.services.servicebus.service import ServiceBusService
+from localzure.services.servicebus.settings import ServiceBusSettings
+from localzure_storage.extents import Extents
+from localzure_storage.keys import Subspace
+from localzure_storage.store import StorageError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from localzure.config.settings import Settings
+    from localzure.server.transactions import TickTransactions
+    from localzure.services.interface import AmqpService, Clock, Entropy, HttpService
+    from localzure_storage.store import Writer
+
+ROOT = Subspace(b"")
+"""The whole key space of the store: each service has the part below its name, extents have theirs."""
+
+
+SWEEP_RECORDS = 256
+"""Records that one step of a service's sweep may free: a millisecond or two of work."""
+
+SWEEP_BYTES = 4 * 1024 * 1024
+"""Content that one step of the sweep may free: a few milliseconds of work."""
+
+
+@dataclass(slots=True)
+class Services:
+    """The services that run."""
+
+    http: dict[str, HttpService] = field(default_factory=dict)
+    amqp: AmqpService | None = None
+    sweeps: list[Callable[[Writer], bool]] = field(default_factory=list)
+    alarms: list[LoopAlarm] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Cancel what is armed."""
+        for alarm in self.alarms:
+            alarm.cancel()
+
+
+class Builder:
+    """Builds each service of the settings from the server's parts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transactions: TickTransactions,
+        clock: Clock,
+        entropy: Entropy,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """All services share these."""
+        self._settings = settings
+        self._transactions = transactions
+        self._clock = clock
+        self._entropy = entropy
+        self._loop = loop
+        self._extents = Extents(ROOT.subspace("extents"))
+        self._services = Services()
+
+    def build(self) -> Services:
+        """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
+        builders = {"blob": self._build_blob, "servicebus": self._build_servicebus}
+        for name in self._settings.services:
+            builders[name]()
+        self._services.sweeps.append(lambda writer: self._extents.sweep(writer, SWEEP_BYTES))
+        return self._services
+
+    def _build_blob(self) -> None:
+        accounts = {account.name: account.key_bytes for account in self._settings.accounts}
+        context, _ = self._context("blob")
+        service = BlobService(context, BlobSettings(accounts, self._settings.auth))
+        self._services.http["blob"] = service
+        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
+
+    def _build_servicebus(self) -> None:
+        key = self._settings.servicebus_key
+        settings = ServiceBusSettings(AuthLevel(self._settings.auth), (AccessKey(key.name, key.key),))
+        context, alarm = self._context("servicebus")
+        service = ServiceBusService(context, settings)
+        alarm.ring = service.expire
+        failures: list[StorageError] = []
+        try:
+            service.start([seed for path in self._settings.seeds for seed in load_seed(path)])
+            self._transactions.after_commit(_nothing, failures.append)
+            self._transactions.commit()
+        except SeedError as error:
+            raise StartupError(str(error)) from error
+        except StorageError as error:
+            failures.append(error)
+        if failures:
+            raise StartupError(f"the store cannot take the entities to start with: {failures[0]}")
+        self._services.amqp = service
+
+    def _context(self, name: str) -> tuple[ServiceContext, LoopAlarm]:
+        alarm = LoopAlarm(self._loop, self._clock)
+        self._services.alarms.append(alarm)
+        space = ROOT.subspace(name)
+        return ServiceContext(self._transactions, self._clock, self._entropy, alarm, space, self._extents), alarm
+
+
+def _nothing() -> None:
+    """What follows a commit that only its failure is asked of."""
