@@ -92,7 +92,8 @@ def _take_environment(
             continue
         option = known.get(name)
         if option is None:
-            remark = values.nearest(name, [str(one) for one in known], "'localzure start --help' lists the flags")
+            otherwise = "'localzure start --help' lists the flags"
+            remark = values.nearest(name, [str(one) for one in known], prefix=PREFIX, otherwise=otherwise)
             warnings.append(f"{name}: unknown variable; {remark}")
         else:
             given[option.path] = _Given(_read(option.read, raw, base, name), _ENVIRONMENT, name)

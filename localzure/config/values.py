@@ -45,12 +45,15 @@ def expected(what: str, raw: object, at: str = "") -> RefusedError:
     return RefusedError(f"expected {what}, got {shown}", at)
 
 
-def nearest(name: str, known: list[str], otherwise: str = "") -> str:
-    """A closing remark: the known name that is most like `name`, else `otherwise`, else all of them."""
+def nearest(name: str, known: list[str], *, prefix: str = "", otherwise: str = "") -> str:
+    """A closing remark: the known name that is most like `name`, else `otherwise`, else all of them.
+
+    `prefix` is what all names have in common, which makes none of them alike.
+    """
     from difflib import get_close_matches  # only needed to refuse
 
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else otherwise or f"known: {', '.join(known)}"
+    close = get_close_matches(name.removeprefix(prefix), [one.removeprefix(prefix) for one in known], n=1)
+    return f"did you mean '{prefix}{close[0]}'?" if close else otherwise or f"known: {', '.join(known)}"
 
 
 def integer(low: int, high: int) -> Reader:

@@ -139,7 +139,10 @@ def test_two_listeners_cannot_have_one_port(tmp_path: Path) -> None:
         "--port and --blob-port are both 8080: give each listener its own port"
     )
     settings = load({"--blob-port": "5672", "--services": "blob"}, {}, tmp_path)
-    assert settings.listeners() == (Listener("gateway", 8080, "--port"), Listener("blob", 5672, "--blob-port"))
+    assert settings.listeners() == (
+        Listener("gateway", None, 8080, "--port"),
+        Listener("blob", "blob", 5672, "--blob-port"),
+    )
 
 
 def test_ports_that_this_version_does_not_serve_are_told_and_not_bound(tmp_path: Path) -> None:
