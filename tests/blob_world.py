@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from localzure.auth.dates import http_date
 from localzure.auth.principal import AuthLevel
@@ -56,8 +56,8 @@ class Answer:
         return self.headers.get("x-ms-error-code", "")
 
     @property
-    def xml(self) -> ElementTree.Element:
-        return ElementTree.fromstring(self.body)
+    def xml(self) -> ET.Element:
+        return ET.fromstring(self.body)
 
     @property
     def metadata(self) -> dict[str, str]:

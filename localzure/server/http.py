@@ -335,11 +335,12 @@ class HttpDriver:
             host=host,
             peer=self.channel.peer,
             request_id=str(self.context.entropy.uuid()),
+            metadata_names=_metadata_names(head),
         )
 
     def reply_headers(self, request: HttpRequest, reply: HttpReply, length: int) -> list[tuple[bytes, bytes]]:
         """The headers of a reply: the service's, and those that every reply has."""
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
         given = {name for name, _ in headers}
         if b"content-length" not in given and has_body(b"", reply.status):
             headers.append((b"content-length", b"%d" % length))
@@ -413,3 +414,9 @@ class HttpDriver:
         if exchange is not None:
             exchange.lost()
         self.channel.flush_soon()
+
+
+def _metadata_names(head: Request) -> dict[str, str]:
+    """Return the names of metadata headers as they were sent (see `HttpRequest.metadata_names`)."""
+    sent = [name.decode("latin-1") for name in head.sent_names if name[:10].lower() == b"x-ms-meta-"]
+    return {name.lower(): name for name in sent}

@@ -142,7 +142,11 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpReply:
-    """A reply to an HTTP request. The server adds `date`, `server`, `content-length` and the request id."""
+    """A reply to an HTTP request. The server adds `date`, `server`, `content-length` and the request id.
+
+    Header names are in lower case, but for metadata names, which keep theirs. A reply to HEAD gives `content-length`
+    itself where the reply to GET would have a body.
+    """
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)

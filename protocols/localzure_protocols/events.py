@@ -22,6 +22,8 @@ class Request:
     """As sent: origin form with its query, absolute form, `*`, or an authority for CONNECT."""
     headers: Headers
     http_version: bytes = b"1.1"
+    sent_names: tuple[bytes, ...] = ()
+    """The names of `headers` as sent, where the protocol keeps their case; empty where it has only lower case."""
 
 
 @dataclass(slots=True)

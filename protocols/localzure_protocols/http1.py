@@ -106,9 +106,9 @@ class Http1Connection:
             self._stream_id += 1
             self._in_exchange = True
             headers = [(bytes(name), bytes(value)) for name, value in event.headers]
-            events.append(
-                Request(self._stream_id, bytes(event.method), bytes(event.target), headers, bytes(event.http_version))
-            )
+            sent_names = tuple(bytes(name) for name, _ in event.headers.raw_items())
+            method, target, version = bytes(event.method), bytes(event.target), bytes(event.http_version)
+            events.append(Request(self._stream_id, method, target, headers, version, sent_names))
         elif isinstance(event, h11.Data):
             events.append(Body(self._stream_id, bytes(event.data)))
         elif isinstance(event, h11.EndOfMessage):

@@ -42,7 +42,7 @@ class KeyService:
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         del request
         status = 500 if error is None else 503 if isinstance(error, StorageError) else 403
-        return HttpReply(status, [("Content-Type", "text/plain")], type(error).__name__.encode())
+        return HttpReply(status, [("content-type", "text/plain")], type(error).__name__.encode())
 
 
 class _Sink:
@@ -57,13 +57,14 @@ class _Sink:
         self._body += data
 
     def finish(self) -> HttpReply:
-        key = self._request.raw_path.encode()
+        path = self._request.raw_path.encode()
         if self._request.method == "PUT":
             with self._service.transactions.writer() as writer:
-                writer.put(key, self._body)
-            return HttpReply(201, [("X-Host", self._request.host), ("X-Query", self._request.raw_query)])
+                writer.put(path, self._body)
+            metadata = [(name, self._request.headers[key]) for key, name in self._request.metadata_names.items()]
+            return HttpReply(201, [("x-host", self._request.host), ("x-query", self._request.raw_query), *metadata])
         with self._service.transactions.reader() as reader:
-            value = reader.get(key) or b""
+            value = reader.get(path) or b""
         if self._request.raw_path.startswith("/stream"):
             return HttpReply(200, body=_Source(self._service, value))
         return HttpReply(200, body=value)
@@ -319,3 +320,9 @@ def test_a_stopping_server_finishes_the_exchange_and_closes(wire: Wire) -> None:
     assert b"connection: close" in reply
     assert reply.count(b"HTTP/1.1") == 1
     assert wire.driver.is_finished
+
+
+def test_metadata_names_keep_their_case_and_other_names_do_not(wire: Wire) -> None:
+    reply = wire.send(b"PUT /p HTTP/1.1\r\nHOST: h\r\nContent-Length: 0\r\nX-Ms-Meta-MyName: v\r\n\r\n")
+    assert b"x-host: h\r\n" in reply
+    assert b"X-Ms-Meta-MyName: v\r\n" in reply
