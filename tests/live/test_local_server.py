@@ -1,0 +1,165 @@
+"""`localzure.testing.LocalZure`, and what a started server shows of itself."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from localzure import __version__
+from localzure.testing import LocalZure, ServerFailedError
+
+LISTENERS = {"gateway", "blob", "amqp", "servicebus"}
+
+
+@pytest.fixture(scope="module")
+def azure() -> Iterator[LocalZure]:
+    with LocalZure(env={"LOCALZURE_LOG_FORMAT": "json"}) as server:
+        yield server
+
+
+def is_open(url: str) -> bool:
+    parts = urlsplit(url)
+    with socket.socket() as client:
+        return client.connect_ex((parts.hostname, parts.port)) == 0
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_every_listener_serves_on_a_port_of_its_own(azure: LocalZure) -> None:
+    assert set(azure.endpoints) == LISTENERS
+    assert all(is_open(url) for url in azure.endpoints.values())
+    assert len({urlsplit(url).port for url in azure.endpoints.values()}) == len(LISTENERS)
+
+
+def test_the_connection_strings_name_the_ports(azure: LocalZure) -> None:
+    blob, amqp = azure.endpoints["blob"], urlsplit(azure.endpoints["amqp"])
+    assert f"BlobEndpoint={blob}/devstoreaccount1;" in azure.blob_connection_string
+    assert azure.servicebus_connection_string.startswith(f"Endpoint=sb://127.0.0.1:{amqp.port};SharedAccessKeyName=")
+    assert azure.connection_strings == {
+        "storage": azure.blob_connection_string,
+        "servicebus": azure.servicebus_connection_string,
+    }
+
+
+@pytest.mark.parametrize("listener", sorted(LISTENERS))
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+def test_every_port_answers_health(azure: LocalZure, listener: str, path: str) -> None:
+    port = urlsplit(azure.endpoints[listener]).port
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as reply:
+        said = json.load(reply)
+    assert reply.status == 200
+    assert (said["status"], said["message"], said["version"]) == ("healthy", "Service is healthy.", __version__)
+    assert said["services"] == {"blob": "running", "servicebus": "running"}
+
+
+def test_a_second_server_that_wants_a_port_in_use_is_refused_in_one_line(azure: LocalZure) -> None:
+    port = urlsplit(azure.endpoints["blob"]).port
+    with pytest.raises(ServerFailedError) as caught:
+        LocalZure(extra_args=["--blob-port", str(port)]).start()
+    first, line = str(caught.value).splitlines()
+    assert first == "the server ended with exit code 2"
+    assert str(port) in line
+    assert "--blob-port" in line
+
+
+def test_a_server_starts_serves_and_stops_in_order() -> None:
+    server = LocalZure()
+    with pytest.raises(RuntimeError, match="was not started"):
+        _ = server.endpoints
+    with pytest.raises(RuntimeError, match="does not run"):
+        _ = server.pid
+    server.start()
+    with pytest.raises(RuntimeError, match="runs already"):
+        server.start()
+    pid, urls = server.pid, server.endpoints.values()
+    assert exists(pid)
+    assert server.stop() == 0
+    assert not exists(pid)
+    assert not any(is_open(url) for url in urls)
+    assert f"LocalZure {__version__} is ready" in server.output
+    assert all(url in server.output for url in urls)
+    assert server.blob_connection_string in server.output
+    server.close()
+    server.close()
+
+
+def test_a_restart_keeps_ports_and_pid_changes_also_after_a_kill() -> None:
+    with LocalZure(in_memory=False) as server:
+        assert server.data_dir is not None
+        assert list(server.data_dir.iterdir())
+        endpoints, first = server.endpoints, server.pid
+        server.restart()
+        second = server.pid
+        server.kill()
+        assert not server.running
+        server.restart()
+        assert server.endpoints == endpoints
+        assert len({first, second, server.pid}) == 3
+        folder = server.data_dir
+    assert not folder.exists()
+
+
+def test_a_server_that_does_not_start_is_told_with_its_stderr() -> None:
+    with (
+        pytest.raises(ServerFailedError, match=r"exit code 2\nlocalzure: No such option '--nope'"),
+        LocalZure(extra_args=["--nope"]),
+    ):
+        pass
+
+
+def test_a_server_that_does_not_get_ready_in_time_is_killed() -> None:
+    server = LocalZure(start_seconds_max=0.0)
+    with pytest.raises(ServerFailedError, match=r"did not serve in 0\.0 s"):
+        server.start()
+    assert not server.running
+    server.close()
+
+
+def test_what_is_left_behind_ends_with_its_object() -> None:
+    server = LocalZure()
+    server.start()
+    pid, folder = server.pid, Path(server.command[server.command.index("--ready-file") + 1]).parent
+    assert folder.exists()
+    del server
+    gc.collect()
+    assert not exists(pid)
+    assert not folder.exists()
+
+
+def test_configuration_by_mapping_and_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOCALZURE_SERVICES", "servicebus")
+    config = {"services": ["blob"], "log": {"format": "json"}, "storage": {"accounts": {"mine": "YWJj"}}}
+    with LocalZure(data_dir=tmp_path, durability="full", config=config, env={"LOCALZURE_WXYZ": "1"}) as server:
+        assert set(server.endpoints) == {"gateway", "blob"}
+        assert "AccountName=mine;AccountKey=YWJj;" in server.blob_connection_string
+        assert "servicebus" not in server.connection_strings
+        lines = [json.loads(line) for line in server.logs.splitlines()]
+    assert [line["message"].partition(";")[0] for line in lines if line["level"] == "WARNING"] == [
+        "LOCALZURE_WXYZ: unknown variable"
+    ]
+
+
+def test_the_ready_file_is_there_exactly_while_the_server_serves() -> None:
+    with LocalZure() as server:
+        path = Path(server.command[server.command.index("--ready-file") + 1])
+        assert json.loads(path.read_text()) == {
+            "pid": server.pid,
+            "endpoints": server.endpoints,
+            "connection_strings": server.connection_strings,
+        }
+        server.stop()
+        assert not path.exists()
