@@ -119,7 +119,9 @@ class Server:
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
                 if (checkpoint := store.checkpoint) is not None:
-                    background.append(tasks.create_task(keep_checkpoints(checkpoint)))
+                    hurry = asyncio.Event()
+                    transactions.on_failed = hurry.set
+                    background.append(tasks.create_task(keep_checkpoints(checkpoint, hurry)))
                 await self._serve(connections, announce)
                 for task in background:
                     task.cancel()
