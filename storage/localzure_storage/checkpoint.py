@@ -7,7 +7,8 @@ that never arrived. A checkpoint makes one commit safe:
    that commit's pages for anything else, so they are never overwritten.
 2. `flush` brings the data file to disk, and only then the meta pages' copies into the recovery file beside it. It
    uses descriptors of its own: LMDB's own sync would hold up the store's thread for tens of milliseconds.
-3. `finish` drops the reader of the checkpoint before, which until now was the one to go back to.
+3. `finish` drops the reader of the checkpoint before, which until now was the one to go back to. When the recovery
+   file could not be written it may hold either of the two; the older reader keeps the pages of both.
 
 After a power loss the copies are put back in place of whatever the disk then holds as meta pages, which makes LMDB
 open exactly that commit; the pages written later are unreachable and are taken again. Whether power was lost is told
@@ -20,6 +21,7 @@ successful, so no later checkpoint can be believed: the last good one stays, wit
 from __future__ import annotations
 
 import os
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -37,7 +39,18 @@ if TYPE_CHECKING:
 class LmdbCheckpoint:
     """Makes checkpoints of one open store; see `store.Checkpoint` for the calls."""
 
-    __slots__ = ("_begin_read", "_boot", "_data", "_error", "_found", "_lost", "_pending", "_recovery", "_safe")
+    __slots__ = (
+        "_begin_read",
+        "_boot",
+        "_data",
+        "_error",
+        "_flushing",
+        "_found",
+        "_lost",
+        "_pending",
+        "_recovery",
+        "_safe",
+    )
 
     def __init__(
         self, begin_read: Callable[[], lmdb.Transaction[bytes]], data: int, recovery: RecoveryFile, boot: str
@@ -52,6 +65,7 @@ class LmdbCheckpoint:
         self._found = (0, (b"", b""))
         self._error: OSError | None = None
         self._lost = False
+        self._flushing = Lock()
 
     def begin(self) -> bool:
         """Start a checkpoint of the last commit; False when there is nothing new. Raises StorageError."""
@@ -70,15 +84,18 @@ class LmdbCheckpoint:
 
     def flush(self) -> None:
         """Bring the checkpoint to disk. Never raises; runs in any thread."""
-        try:
-            sync_to_disk(self._data)
-        except OSError as error:
-            self._error, self._lost = error, True
-            return
-        try:
-            self._recovery.write(self._boot, *self._found)
-        except OSError as error:
-            self._error = error
+        with self._flushing:
+            if self._pending is None:
+                return  # dropped before the thread came to it
+            try:
+                sync_to_disk(self._data)
+            except OSError as error:
+                self._error, self._lost = error, True
+                return
+            try:
+                self._recovery.write(self._boot, *self._found)
+            except OSError as error:
+                self._error = error
 
     def finish(self) -> None:
         """End the checkpoint. Raises StorageError when the disk refused: the one before it still holds."""
@@ -94,17 +111,24 @@ class LmdbCheckpoint:
         self._safe = reader
 
     def make(self) -> None:
-        """Make a checkpoint at once, waiting for the disk. Raises StorageError."""
+        """Make a checkpoint at once, waiting for the disk, unless one is under way. Raises StorageError."""
         if self.begin():
             self.flush()
-        self.finish()
+            self.finish()
+
+    def drop(self) -> None:
+        """Give up a checkpoint that nobody finished; waits for its flush, should a thread be at it."""
+        with self._flushing:
+            if self._pending is not None:
+                self._pending.abort()
+            self._pending = self._error = None
 
     def close(self) -> None:
         """Let go of the readers."""
-        for reader in (self._safe, self._pending):
-            if reader is not None:
-                reader.abort()
-        self._safe = self._pending = None
+        self.drop()
+        if self._safe is not None:
+            self._safe.abort()
+            self._safe = None
 
 
 def read_metas(data: int) -> tuple[bytes, bytes]:

@@ -114,10 +114,11 @@ class LmdbStore:
     def close(self) -> None:
         """Flush to disk and close. Raises StorageError when the last commits could not be flushed; it is closed then.
 
-        Open transactions must have ended, and so must a `flush` in another thread.
+        Open transactions must have ended. A checkpoint that is under way is given up.
         """
         with self._closing:
             if self._checkpoint is not None:
+                self._checkpoint.drop()
                 self._checkpoint.make()
 
     def _begin_read(self) -> lmdb.Transaction[bytes]:
@@ -127,10 +128,18 @@ class LmdbStore:
         return self._env.begin(db=self._data, parent=parent, write=True)
 
     def _commit_error(self, error: lmdb.Error, dirty_bytes: int) -> StorageError:
-        """Return what a failed commit raises: LMDB reports the write that a full disk cut short as an I/O error."""
+        """Return what a failed commit raises, and on a full disk make room for the deletes that are to come.
+
+        LMDB reports the write that a full disk cut short as an I/O error. Deletes need pages to write to, and those
+        that are free may all belong to the last checkpoint: only a newer one lets them be used again.
+        """
+        failure = storage_error(error)
         if is_io_error(error) and not has_room(self._folder, 2 * dirty_bytes + 2**20):
-            return StoreFullError(f"the disk under {self._folder} has no room left")
-        return storage_error(error)
+            failure = StoreFullError(f"the disk under {self._folder} has no room left")
+        if isinstance(failure, StoreFullError) and self._checkpoint is not None:
+            with contextlib.suppress(StorageError):
+                self._checkpoint.make()
+        return failure
 
 
 def _open_environment(folder: Path, map_bytes: int, *, synced: bool) -> lmdb.Environment:
