@@ -56,6 +56,7 @@ class LocalZure:
         env: Mapping[str, str] | None = None,
         extra_args: Sequence[str] = (),
         start_seconds_max: float = START_SECONDS_MAX,
+        stop_seconds_max: float = STOP_SECONDS_MAX,
     ) -> None:
         """Describe the server; nothing runs yet.
 
@@ -75,6 +76,7 @@ class LocalZure:
         self._env = dict(env or {})
         self._extra_args = list(extra_args)
         self._start_seconds_max = start_seconds_max
+        self._stop_seconds_max = stop_seconds_max
         self._told: dict[str, Any] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._cleanup = weakref.finalize(self, _clean_up, self._processes, self._folder)
@@ -115,10 +117,10 @@ class LocalZure:
         process = self._running_process()
         process.terminate()
         try:
-            code = process.wait(STOP_SECONDS_MAX)
+            code = process.wait(self._stop_seconds_max)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise ServerFailedError(f"the server did not stop in {STOP_SECONDS_MAX} s\n{self.logs}") from None
+            raise ServerFailedError(f"the server did not stop in {self._stop_seconds_max} s\n{self.logs}") from None
         self._processes.clear()
         return code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -101,6 +102,19 @@ def test_a_refusal_of_a_process_is_exit_code_2_and_one_line(tmp_path: Path) -> N
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_interrupt_before_the_server_runs_ends_quietly(tmp_path: Path) -> None:
+    pipe = tmp_path / "localzure.yaml"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "localzure", "start", "--config", str(pipe)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        pipe.open("wb"),  # returns once the command reads its configuration, which does not end
+    ):
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == (b"", b"\n")  # the line end is click's, after the ^C
+    assert process.returncode == 130
 
 
 def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
