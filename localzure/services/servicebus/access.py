@@ -1,0 +1,172 @@
+"""Who may do what: shared access keys, the tokens made with them, and what a connection has been granted.
+
+A shared access signature is an HMAC over the resource exactly as the token writes it, so it is checked over the text
+as received; the key is used as it stands, it is not base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass, field
+from enum import Flag, StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, unquote_plus
+
+import msgspec
+
+from localzure.services.interface import SECOND
+from localzure.services.servicebus.addresses import audience_path
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SIGNATURE_SCHEME = "SharedAccessSignature "
+"""What a shared access signature token begins with, whatever type the client claims that it has."""
+
+
+class AuthLevel(StrEnum):
+    """How much of a client's credentials is looked at."""
+
+    OFF = "off"
+    """Nothing: links attach without a token."""
+    ANY = "any"
+    """Any token will do, and so will none."""
+    VERIFY = "verify"
+    """Signatures and expiry are checked, and links need a token for what they do."""
+    RBAC = "rbac"
+    """As `verify`: shared access keys carry their rights."""
+
+
+class Right(Flag):
+    """What an access key allows. `MANAGE` comes with the two others."""
+
+    LISTEN = 1
+    SEND = 2
+    MANAGE = 4
+
+
+GRANTS_MAX = 1000
+"""Paths that one connection may hold tokens for; the oldest is forgotten when another comes."""
+
+EVERYTHING = Right.LISTEN | Right.SEND | Right.MANAGE
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A shared access key of the namespace."""
+
+    name: str
+    key: str = field(repr=False)
+    rights: Right = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token allows, and until when."""
+
+    path: str
+    """Lower case; it covers the entity of that path and all below it, and when empty everything."""
+    rights: Right
+    expires_at: int | None
+    """An instant of the machine's clock; None for never."""
+
+
+class Authority:
+    """Checks tokens against the configured keys."""
+
+    def __init__(self, level: AuthLevel, keys: Sequence[AccessKey]) -> None:
+        self.level = level
+        self._keys = {key.name: key for key in keys}
+
+    @property
+    def enforces(self) -> bool:
+        """Links need a token for what they do."""
+        return self.level in {AuthLevel.VERIFY, AuthLevel.RBAC}
+
+    def grant_of_token(self, token: str, wall: int) -> Grant:
+        """Check a token at machine time `wall`. Raises ServiceBusError (TOKEN_REFUSED)."""
+        if not self.enforces:
+            return Grant("", EVERYTHING, None)
+        if token.startswith(SIGNATURE_SCHEME):
+            return self._grant_of_signature(token.removeprefix(SIGNATURE_SCHEME), wall)
+        if _is_json_web_token(token):
+            return Grant("", EVERYTHING, None)
+        raise _refused("MalformedToken: The token is neither a shared access signature nor a JSON Web Token.")
+
+    def grant_of_password(self, key_name: str, key: str) -> Grant:
+        """Check a key that came as user name and password. Raises ServiceBusError (TOKEN_REFUSED)."""
+        found = self._keys.get(key_name)
+        if not self.enforces:
+            return Grant("", EVERYTHING, None)
+        if found is None or not hmac.compare_digest(found.key.encode(), key.encode()):
+            raise _refused("InvalidSignature: The access key is not known or does not have this value.")
+        return Grant("", found.rights, None)
+
+    def _grant_of_signature(self, parameters: str, wall: int) -> Grant:
+        fields = dict(part.partition("=")[::2] for part in parameters.split("&"))
+        try:
+            resource, signature, expiry = fields["sr"], fields["sig"], fields["se"]
+            key_name, expires_at = unquote_plus(fields["skn"]), int(expiry) * SECOND
+        except (KeyError, ValueError):
+            raise _refused(
+                "MalformedToken: A shared access signature has sr, sig, se (seconds since 1970) and skn."
+            ) from None
+        found = self._keys.get(key_name)
+        if found is None:
+            raise _refused("InvalidSignature: The token was signed with a key that is not known.")
+        expected = hmac.digest(found.key.encode(), f"{resource}\n{expiry}".encode(), "sha256")
+        # A plus sign that was not percent-encoded is one, in a value that is base64.
+        if not hmac.compare_digest(base64.b64encode(expected), unquote(signature).encode()):
+            raise _refused("InvalidSignature: The token has an invalid signature.")
+        if expires_at <= wall:
+            raise _refused("ExpiredToken: The token is expired.")
+        return Grant(audience_path(resource), found.rights, expires_at)
+
+
+class Claims:
+    """What one connection has been granted so far."""
+
+    __slots__ = ("_grants",)
+
+    def __init__(self) -> None:
+        self._grants: dict[str, Grant] = {}
+
+    def add(self, grant: Grant) -> None:
+        """Take note of a grant; a later one for the same path takes its place."""
+        self._grants.pop(grant.path, None)
+        self._grants[grant.path] = grant
+        if len(self._grants) > GRANTS_MAX:
+            del self._grants[next(iter(self._grants))]
+
+    def allows(self, path: str, right: Right, wall: int) -> bool:
+        """Whether something at `path` may be done at machine time `wall`."""
+        path = path.lower()
+        return any(
+            bool(grant.rights & (right | Right.MANAGE))
+            and (grant.expires_at is None or grant.expires_at > wall)
+            and (not grant.path or path == grant.path or path.startswith(f"{grant.path}/"))
+            for grant in self._grants.values()
+        )
+
+
+def _refused(detail: str) -> ServiceBusError:
+    return ServiceBusError(ErrorCode.TOKEN_REFUSED, detail=detail)
+
+
+def _is_json_web_token(token: str) -> bool:
+    """Whether the token is well-formed. Its signature is not looked at: no authority here could have made it."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return False
+    try:
+        header, payload = (msgspec.json.decode(_base64url(part)) for part in parts[:2])
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        return False
+    return isinstance(header, dict) and isinstance(payload, dict)
+
+
+def _base64url(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars="-_", validate=True)

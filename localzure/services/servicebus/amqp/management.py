@@ -1,0 +1,34 @@
+"""The node `$management` of an entity: the table of `operations` on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localzure.services.servicebus import operations
+from localzure.services.servicebus.amqp.requests import Reply, Request
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+
+if TYPE_CHECKING:
+    from localzure.services.servicebus.amqp.peer import ServiceBusPeer
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.turn import Turn
+
+
+class ManagementNode:
+    """Runs operations on one entity for one connection."""
+
+    def __init__(self, peer: ServiceBusPeer, queue: Queue) -> None:
+        self._peer = peer
+        self._queue = queue
+
+    def respond(self, turn: Turn, request: Request) -> Reply:
+        """Run one operation. Raises ServiceBusError."""
+        row = operations.operation(str(request.properties.get("operation")))
+        self._peer.require(row.right, self._queue.path)
+        if not isinstance(request.body, dict):
+            raise ServiceBusError(ErrorCode.ARGUMENT, detail="The body of a request is a map.")
+        response = operations.run(row, operations.Request(self._peer.broker, turn, self._queue, request.body))
+        return Reply(response.status, _DESCRIPTIONS[response.status], body=response.body)
+
+
+_DESCRIPTIONS = {200: "OK", 204: "No Content"}

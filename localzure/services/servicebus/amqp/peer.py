@@ -1,0 +1,271 @@
+"""One client's connection: which links it may have, and how what it asks reaches the engine.
+
+Everything that arrives with one read from the socket is worked through in order; messages and outcomes that follow one
+another share a turn of the engine, and so one commit, and are answered together after it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from localzure.services.interface import SECOND
+from localzure.services.servicebus.access import Claims, Right
+from localzure.services.servicebus.addresses import CBS_NODE, normalize, parse_address
+from localzure.services.servicebus.amqp.claims import ClaimsNode
+from localzure.services.servicebus.amqp.management import ManagementNode
+from localzure.services.servicebus.amqp.receiving import ReceiveLink
+from localzure.services.servicebus.amqp.requests import ReplyLink, RequestLink
+from localzure.services.servicebus.amqp.sending import SendLink
+from localzure.services.servicebus.engine.messages import require_sendable
+from localzure.services.servicebus.engine.receiving import require_receivable
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure_protocols.amqp.codec import Ulong
+from localzure_protocols.amqp.events import (
+    AmqpError,
+    ConnectionClosed,
+    ConnectionOpened,
+    LinkAttached,
+    LinkDetached,
+    LinkFlow,
+    MessageReceived,
+    OutcomeReceived,
+    Rejected,
+)
+from localzure_storage.store import StorageError, StoreFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localzure.services.interface import AmqpHost
+    from localzure.services.servicebus.access import Authority
+    from localzure.services.servicebus.amqp.links import LinkHandler
+    from localzure.services.servicebus.dispatch import Dispatch
+    from localzure.services.servicebus.engine.broker import Broker
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure_protocols.amqp.connection import AmqpConnection
+    from localzure_protocols.amqp.events import AmqpEvent, Link, Outcome
+
+REQUEST_BYTES_MAX = 1024 * 1024
+"""Largest request to `$cbs` and `$management`."""
+
+BATCH_BYTES_MAX = 1024 * 1024
+"""Largest batch, also where single messages may be larger (Azure's quota)."""
+
+SESSION_FILTER = "com.microsoft:session-filter"
+
+
+class ServiceBusPeer:
+    """The service's side of one AMQP connection (see `localzure.services.interface.AmqpPeer`)."""
+
+    def __init__(
+        self, broker: Broker, dispatch: Dispatch, authority: Authority, core: AmqpConnection, host: AmqpHost
+    ) -> None:
+        self.broker = broker
+        self.dispatch = dispatch
+        self.core = core
+        self.host = host
+        self._authority = authority
+        self._claims = Claims()
+        self._claims_node = ClaimsNode(authority, self._claims, broker)
+        self._hostname = "localhost"
+        self._handlers: dict[Link, LinkHandler] = {}
+        self._answers: list[tuple[int, Outcome]] = []
+
+    # What the server calls.
+
+    def handle(self, events: Sequence[AmqpEvent]) -> None:
+        """See `AmqpPeer.handle`."""
+        run: list[MessageReceived | OutcomeReceived] = []
+        flows: list[LinkFlow] = []
+        try:
+            for event in events:
+                kind = type(event)
+                if kind is MessageReceived or kind is OutcomeReceived:
+                    run.append(event)  # type: ignore[arg-type]  # `type() is` is faster than isinstance, not narrowed
+                elif kind is LinkFlow:
+                    # Credit may wait for the messages and outcomes beside it: no order holds between the two.
+                    flows.append(event)  # type: ignore[arg-type]  # as above
+                else:
+                    self._work(run, flows)
+                    run, flows = [], []
+                    self._handle_other(event)
+            self._work(run, flows)
+        except StorageError as error:
+            self.core.close(self.storage_error(error))
+        self.host.flush()
+
+    def writable(self) -> None:
+        """See `AmqpPeer.writable`."""
+        for handler in list(self._handlers.values()):
+            handler.writable()
+
+    def disconnected(self) -> None:
+        """See `AmqpPeer.disconnected`."""
+        handlers, self._handlers = self._handlers, {}
+        for handler in handlers.values():
+            handler.detached()
+
+    def shutdown(self) -> None:
+        """See `AmqpPeer.shutdown`."""
+        self.core.close(AmqpError("amqp:connection:forced", "The server is shutting down."))
+        self.host.flush()
+
+    # What links use.
+
+    def answer(self, delivery: int, outcome: Outcome) -> None:
+        """Settle `delivery` with `outcome` once the turn is committed."""
+        self._answers.append((delivery, outcome))
+
+    def detach(self, link: Link, error: AmqpError) -> None:
+        """Close a link from our side."""
+        handler = self._handlers.pop(link, None)
+        if handler is not None:
+            handler.detached()
+        self.core.detach_link(link, error)
+        self.host.flush()
+
+    def reply_links(self) -> list[ReplyLink]:
+        """The links for replies, in the order of their attaching."""
+        return [handler for handler in self._handlers.values() if isinstance(handler, ReplyLink)]
+
+    def require(self, right: Right, path: str) -> None:
+        """Raise ServiceBusError (UNAUTHORIZED) unless the connection was granted `right` for what is at `path`."""
+        if self._authority.enforces and not self._claims.allows(path, right, self.broker.clock.wall()):
+            claim = "' or '".join((each.name or "").capitalize() for each in right)
+            raise ServiceBusError(ErrorCode.UNAUTHORIZED, claim=claim, entity=self._uri(path))
+
+    def amqp_error(self, error: ServiceBusError, path: str) -> AmqpError:
+        """An outcome as AMQP tells it, with what Azure adds to be found in its logs."""
+        return AmqpError(error.condition, self.traced(error.text, path))
+
+    def storage_error(self, error: Exception) -> AmqpError:
+        """What a client is told when the store has failed."""
+        code = ErrorCode.STORE_FULL if isinstance(error, StoreFullError) else ErrorCode.INTERNAL
+        told = error if isinstance(error, StorageError) else "an unforeseen error, see the server's log"
+        return self.amqp_error(ServiceBusError(code, detail=told), "")
+
+    def traced(self, text: str, path: str) -> str:
+        """Add a tracking id and the time to a text."""
+        now = datetime.fromtimestamp(self.broker.clock.wall() / SECOND, UTC)
+        namespace = self._hostname.partition(".")[0]
+        return (
+            f"{text} TrackingId:{self.broker.entropy.uuid()}_G0, SystemTracker:{namespace}:{path}, "
+            f"Timestamp:{now:%Y-%m-%dT%H:%M:%S}"
+        )
+
+    # Inside.
+
+    def _work(self, run: list[MessageReceived | OutcomeReceived], flows: list[LinkFlow]) -> None:
+        """Work through messages and outcomes in one turn, then through changes of credit."""
+        if run:
+            answers: list[tuple[int, Outcome]] = []
+            self._answers = answers
+            with self.broker.turn() as turn:
+                turn.then(lambda: self._send_answers(answers), lambda error: self._send_refusals(answers, error))
+                for event in run:
+                    handler = event.link.context
+                    if handler is not None:
+                        if type(event) is MessageReceived:
+                            handler.received(turn, event)
+                        else:
+                            handler.settled(turn, event)
+        for flow in flows:
+            if flow.link.context is not None:
+                flow.link.context.flow(flow)
+
+    def _send_answers(self, answers: list[tuple[int, Outcome]]) -> None:
+        settle = self.core.settle
+        for delivery, outcome in answers:
+            settle(delivery, outcome)
+        self.host.flush()
+
+    def _send_refusals(self, answers: list[tuple[int, Outcome]], error: Exception) -> None:
+        """The store has failed: nobody is told that anything was done."""
+        refusal = Rejected(self.storage_error(error))
+        self._send_answers([(delivery, refusal) for delivery, _ in answers])
+
+    def _handle_other(self, event: AmqpEvent) -> None:
+        if isinstance(event, LinkAttached):
+            self._attached(event.link)
+        elif isinstance(event, LinkDetached):
+            handler = self._handlers.pop(event.link, None)
+            if handler is not None:
+                handler.detached()
+        elif isinstance(event, ConnectionOpened):
+            self._opened(event)
+        elif isinstance(event, ConnectionClosed):
+            self.disconnected()
+
+    def _opened(self, event: ConnectionOpened) -> None:
+        """Note the client's name for us; a user name and a password are good for everything the key allows."""
+        self._hostname = event.hostname or self._hostname
+        if event.sasl_mechanism == "PLAIN":
+            _, key_name, key = (event.sasl_response.decode("utf-8", "replace") + "\0\0").split("\0")[:3]
+            try:
+                self._claims.add(self._authority.grant_of_password(key_name, key))
+            except ServiceBusError as error:
+                self.core.close(AmqpError("amqp:unauthorized-access", error.text))
+
+    def _attached(self, link: Link) -> None:
+        """Take a new link, or refuse it."""
+        address = (link.target if link.is_receiver else link.source).address or ""
+        try:
+            if normalize(address).lower() == CBS_NODE:
+                self._accept(link, self._claims_handler(link), REQUEST_BYTES_MAX)
+            else:
+                self._attach_entity(link, address)
+        except ServiceBusError as error:
+            self.core.refuse_link(link, self.amqp_error(error, normalize(address)))
+
+    def _claims_handler(self, link: Link) -> LinkHandler:
+        return RequestLink(self, link, self._claims_node.respond) if link.is_receiver else ReplyLink(self, link)
+
+    def _attach_entity(self, link: Link, address: str) -> None:
+        """Raises ServiceBusError."""
+        if link.target.is_coordinator:
+            raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="A transaction coordinator")
+        parsed = parse_address(address)
+        if parsed.is_management:
+            self.require(Right.LISTEN | Right.SEND, parsed.path)
+        else:
+            self.require(Right.SEND if link.is_receiver else Right.LISTEN, parsed.path)
+        with self.broker.reader() as reader:
+            queue = self.broker.entities.find(reader, parsed)
+        if queue is None:
+            raise ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=self._uri(parsed.path))
+        if parsed.is_management:
+            node = ManagementNode(self, queue)
+            handler = RequestLink(self, link, node.respond) if link.is_receiver else ReplyLink(self, link)
+            self._accept(link, handler, REQUEST_BYTES_MAX)
+        elif link.is_receiver:
+            require_sendable(queue, self._uri(parsed.path))
+            self._accept(link, SendLink(self, link, queue), queue.description.max_message_size_kilobytes * 1024)
+        else:
+            require_receivable(queue, self._uri(parsed.path))
+            _require_no_session(link, queue)
+            self._accept(link, ReceiveLink(self, link, queue), queue.description.max_message_size_kilobytes * 1024)
+
+    def _accept(self, link: Link, handler: LinkHandler, max_message_size: int) -> None:
+        properties = {"com.microsoft:max-message-batch-size": Ulong(min(max_message_size, BATCH_BYTES_MAX))}
+        self.core.accept_link(
+            link, max_message_size=max_message_size, properties=properties if link.is_receiver else None
+        )
+        link.context = handler
+        self._handlers[link] = handler
+        handler.opened()
+
+    def _uri(self, path: str) -> str:
+        return f"sb://{self._hostname}/{path}"
+
+
+def _require_no_session(link: Link, queue: Queue) -> None:
+    """Raise ServiceBusError where the link asks for a session, or the queue has nothing but sessions."""
+    wants_session = link.source.filter is not None and SESSION_FILTER in link.source.filter
+    has_sessions = queue.description.requires_session and not queue.is_sub_queue
+    if wants_session and not has_sessions:
+        raise ServiceBusError(ErrorCode.SESSION_NOT_SUPPORTED)
+    if has_sessions and not wants_session:
+        raise ServiceBusError(ErrorCode.SESSION_REQUIRED)
+    if wants_session:
+        raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="Receiving from a session")

@@ -1,0 +1,154 @@
+"""Who gets the next message: receivers wait in a line, in the order in which they gave credit.
+
+A receiver's place in the line holds the credit that it gave at once; what it gives later stands behind what others gave
+meanwhile. Nobody in the line is asked anything while there is no message, and a receiver without credit is not in it.
+Hand-out goes in bounded steps, so that a client with much credit does not keep all others waiting.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from localzure.services.servicebus.engine.receiving import lock_next, put_back, take_next
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localzure.services.servicebus.engine.broker import Broker
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.receiving import Delivery
+
+STEP_MESSAGES_MAX = 256
+"""Messages handed out at once."""
+
+
+class Waiter(Protocol):
+    """Somebody who waits for messages of a queue."""
+
+    is_destructive: bool
+    """It receives and deletes; else it receives under a lock."""
+    queued: int
+    """Its credit that stands in the line: the dispatcher's to change."""
+
+    def wanted(self) -> int:
+        """Messages that it can take now: its credit, or 0 while its client does not take what was sent."""
+        ...
+
+    def reserve(self, count: int) -> None:
+        """`count` of its credit is spoken for by messages that it gets after a commit; negative to undo that."""
+        ...
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Take messages; returns those that could not be taken, because the client has gone."""
+        ...
+
+
+@dataclass(slots=True)
+class _Place:
+    waiter: Waiter
+    credit: int
+
+
+class Dispatch:
+    """Hands out messages to those who wait for them."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._lines: dict[Queue, deque[_Place]] = {}
+        self._unfinished: set[Queue] = set()
+        self._stalled: set[Queue] = set()
+        broker.on_available = self.wake
+
+    def join(self, queue: Queue, waiter: Waiter, credit: int) -> None:
+        """`waiter` has `credit` more."""
+        self._lines.setdefault(queue, deque()).append(_Place(waiter, credit))
+        waiter.queued += credit
+        self.wake(queue)
+
+    def leave(self, queue: Queue, waiter: Waiter) -> None:
+        """`waiter` has no credit any more, or wants to stand at the end."""
+        if not waiter.queued:
+            return
+        waiter.queued = 0
+        line = self._lines.get(queue, ())
+        kept = deque(place for place in line if place.waiter is not waiter)
+        if kept:
+            self._lines[queue] = kept
+        else:
+            self._lines.pop(queue, None)
+
+    def wake(self, queue: Queue) -> None:
+        """Hand out what is available to those who wait. The rest of a long hand-out follows in `resume`."""
+        line = self._lines.get(queue)
+        if line is None or queue in self._unfinished or queue in self._stalled:
+            return
+        left = STEP_MESSAGES_MAX
+        while line and queue.has_available:
+            place = line[0]
+            limit = min(place.credit, place.waiter.wanted())
+            if limit <= 0:
+                # Its credit was used up or taken back; a client that takes nothing joins again when it does.
+                line.popleft()
+                place.waiter.queued -= place.credit
+            elif left <= 0:
+                self._unfinished.add(queue)
+                self._broker.arm(self._broker.now())
+                return
+            else:
+                given = self._give(queue, place.waiter, min(limit, left))
+                place.credit -= given
+                place.waiter.queued -= given
+                left -= max(given, 1)
+                if queue in self._stalled:
+                    return
+
+    def resume(self) -> None:
+        """Go on with what was left, or could not be written, when the alarm has gone off."""
+        waiting = self._unfinished | self._stalled
+        self._unfinished.clear()
+        self._stalled.clear()
+        for queue in waiting:
+            self.wake(queue)
+
+    def drain(self, queue: Queue, waiter: Waiter) -> None:
+        """Take `waiter` out of the line, and give it all that its credit and the queue allow, now."""
+        self.leave(queue, waiter)
+        while queue.has_available and queue not in self._stalled and (wanted := waiter.wanted()) > 0:
+            self._give(queue, waiter, wanted)
+
+    def _give(self, queue: Queue, waiter: Waiter, limit: int) -> int:
+        """Give up to `limit` messages; returns how many."""
+        if waiter.is_destructive:
+            return self._give_for_good(queue, waiter, limit)
+        deliveries = lock_next(self._broker, queue, limit)
+        for delivery in waiter.deliver(deliveries):
+            queue.locks.take(delivery.token)
+            queue.give_back(delivery.sequence_number)
+        return len(deliveries)
+
+    def _give_for_good(self, queue: Queue, waiter: Waiter, limit: int) -> int:
+        """Delete the messages, and give them away once that is committed; returns how many."""
+        broker = self._broker
+        deliveries: list[Delivery] = []
+
+        def done() -> None:
+            waiter.reserve(-len(deliveries))
+            refused = waiter.deliver(deliveries)
+            if refused:
+                with broker.turn() as turn:
+                    put_back(turn, queue, refused)
+
+        def failed(_error: Exception) -> None:
+            waiter.reserve(-len(deliveries))
+            self._lines.setdefault(queue, deque()).appendleft(_Place(waiter, len(deliveries)))
+            waiter.queued += len(deliveries)
+            self._stalled.add(queue)
+            broker.retry_later()
+
+        with broker.turn() as turn:
+            turn.then(done, failed)
+            deliveries += take_next(broker, turn, queue, limit)
+            waiter.reserve(len(deliveries))
+        return len(deliveries)

@@ -1,0 +1,137 @@
+"""What the engine works with: the entities, a way to write, and the deadlines that wake it.
+
+The engine is plain synchronous code. It decides and writes; who waits for messages is told through `on_available`,
+and asks again.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from localzure.services.interface import SECOND, Instant
+from localzure.services.servicebus.engine.entities import Entities
+from localzure.services.servicebus.engine.turn import Turn
+from localzure_storage.store import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from localzure.services.interface import ServiceContext
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.keys import ServiceBusKeys
+    from localzure_storage.store import Reader
+
+
+RETRY_AFTER = SECOND
+"""How long what is due waits after the store has failed, in microseconds."""
+
+
+class Broker:
+    """The state of one Service Bus namespace."""
+
+    def __init__(self, context: ServiceContext, keys: ServiceBusKeys) -> None:
+        self.on_available: Callable[[Queue], None] = lambda _queue: None
+        """Called when a queue may have something to hand out, always after the commit of it."""
+        self.keys = keys
+        self.clock = context.clock
+        self.entropy = context.entropy
+        self.entities = Entities(keys)
+        self._transactions = context.transactions
+        self._alarm = context.alarm
+        self._armed: int | None = None
+        self._timed: list[tuple[int, int, Queue]] = []
+
+    def now(self) -> int:
+        """The virtual time."""
+        return self.clock.now()
+
+    def reader(self) -> AbstractContextManager[Reader]:
+        """A view of the store. It includes what the tick has not committed: see `Queue.visible`."""
+        return self._transactions.reader()
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn]:
+        """Write to queues. What fails in the store fails for everybody in the turn, who are told through `Turn.then`.
+
+        A StorageError inside the block ends there; one from opening the block is raised.
+        """
+        turn: Turn | None = None
+        try:
+            with self._transactions.writer() as writer:
+                turn = Turn(writer, self.keys, self.now())
+                yield turn
+                turn.save()
+        except BaseException as error:
+            if turn is None or not isinstance(error, Exception):
+                raise
+            self._failed(turn, error)
+            if not isinstance(error, StorageError):
+                raise
+            return
+        self._transactions.after_commit(lambda: self._committed(turn), lambda error: self._failed(turn, error))
+
+    def after_commit(self, done: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+        """Call `done` once what was written so far is committed, at once when nothing is; else `failed`."""
+        self._transactions.after_commit(done, failed)
+
+    def arm(self, at: int) -> None:
+        """Be woken at `at`, or earlier."""
+        if self._armed is None or at < self._armed:
+            self._armed = at
+            self._alarm.set(Instant(at))
+
+    def watch_lock(self, queue: Queue, deadline: int) -> None:
+        """A lock of `queue` ends at `deadline`: be woken then, or for an earlier one of its locks."""
+        if queue.watched is None or deadline < queue.watched:
+            queue.watched = deadline
+            heappush(self._timed, (deadline, queue.queue_id, queue))
+            self.arm(deadline)
+
+    def watch_locks(self, queue: Queue) -> None:
+        """Be woken when the first of the locks of `queue` ends."""
+        deadline = queue.locks.first_deadline()
+        if deadline is not None:
+            self.watch_lock(queue, deadline)
+
+    def queues_with_ended_locks(self, now: int) -> Iterator[Queue]:
+        """The queues whose first lock may have ended by `now`; each is to be watched again afterwards."""
+        while self._timed and self._timed[0][0] <= now:
+            queue = heappop(self._timed)[2]
+            queue.watched = None
+            yield queue
+
+    def alarm_rang(self) -> None:
+        """The alarm has gone off, nothing is armed any more."""
+        self._armed = None
+
+    def retry_later(self) -> None:
+        """What was due could not be done: try again in a moment, not at once."""
+        self.arm(self.now() + RETRY_AFTER)
+
+    def has_due(self, now: int) -> bool:
+        """Whether anything has come due by `now`."""
+        if self._timed and self._timed[0][0] <= now:
+            return True
+        with self.reader() as reader:
+            return any(True for _ in reader.scan(*self.keys.due_until(now), limit=1))
+
+    def arm_next(self) -> None:
+        """Set the alarm to what comes next in the store and among the locks."""
+        if self._timed:
+            self.arm(self._timed[0][0])
+        with self.reader() as reader:
+            for key, _ in reader.scan(*self.keys.due_range(), limit=1):
+                self.arm(self.keys.due_parts(key)[0])
+
+    def _committed(self, turn: Turn) -> None:
+        if turn.earliest is not None:
+            self.arm(turn.earliest)
+        turn.committed(self.on_available)
+
+    def _failed(self, turn: Turn, error: Exception) -> None:
+        turn.failed(error)
+        for queue in turn.queues_with_restored_locks():
+            self.watch_locks(queue)

@@ -1,0 +1,104 @@
+"""Looking at messages without receiving them, and receiving the deferred ones by number."""
+
+from __future__ import annotations
+
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from localzure.services.servicebus.engine.locks import Lock
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.keys import sequence_number_of
+from localzure.services.servicebus.model import MessageState
+from localzure.services.servicebus.record import decode_fixed, render, render_with_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from localzure.services.servicebus.engine.broker import Broker
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.turn import Turn
+    from localzure_storage.store import Reader
+
+PEEK_MESSAGES_MAX = 250
+"""Messages given by one peek, whatever the client asks for; it asks again from the last number."""
+
+PEEK_BYTES_MAX = 1024 * 1024
+"""Bytes after which a peek ends early."""
+
+NUMBERS_MAX = 1000
+"""Sequence numbers in one request."""
+
+_LAST_NUMBER = 2**63 - 2
+
+
+class Fetched(NamedTuple):
+    """A deferred message that was received by its number."""
+
+    message: bytes
+    """Encoded."""
+    token: UUID | None
+    """Its lock, if it was received under one."""
+
+
+def peek(reader: Reader, queue: Queue, first: int, limit: int) -> list[bytes]:
+    """The messages from number `first` on, encoded, in whatever state: active (locked too), deferred or scheduled."""
+    found, size = [], 0
+    numbered = merge(*(_numbered(reader, queue, state, max(first, 0)) for state in MessageState))
+    for sequence_number, state, value in islice(numbered, min(limit, PEEK_MESSAGES_MAX)):
+        _, front, rest = render(value, sequence_number, state)
+        found.append(front + rest)
+        size += len(value)
+        if size >= PEEK_BYTES_MAX:
+            break
+    return found
+
+
+def receive_deferred(
+    broker: Broker, turn: Turn, queue: Queue, numbers: Sequence[int], *, locked: bool
+) -> list[Fetched]:
+    """Receive deferred messages, under a lock or for good. All or none.
+
+    Raises ServiceBusError (MESSAGE_NOT_FOUND) where one is missing, is not deferred, or is locked.
+    """
+    values = []
+    for sequence_number in numbers:
+        value = turn.writer.get(queue.message_key(MessageState.DEFERRED, sequence_number))
+        if value is None or queue.locks.holds(sequence_number):
+            raise ServiceBusError(ErrorCode.MESSAGE_NOT_FOUND)
+        values.append((sequence_number, value))
+    if len(set(numbers)) != len(numbers):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail="A sequence number is given twice.")
+    if locked:
+        return [_lock_deferred(broker, turn, queue, *found) for found in values]
+    for sequence_number, value in values:
+        turn.remove(queue, MessageState.DEFERRED, sequence_number, len(value), decode_fixed(value).expires_at)
+    return [
+        Fetched(b"".join(render(value, sequence_number, MessageState.DEFERRED)[1:]), None)
+        for sequence_number, value in values
+    ]
+
+
+def _lock_deferred(broker: Broker, turn: Turn, queue: Queue, sequence_number: int, value: bytes) -> Fetched:
+    fixed, token = decode_fixed(value), broker.entropy.uuid()
+    deadline = turn.now + queue.description.lock_duration
+    lock = Lock(
+        token.bytes_le,
+        sequence_number,
+        MessageState.DEFERRED,
+        deadline,
+        fixed.expires_at,
+        len(value),
+        fixed.delivery_count,
+    )
+    queue.locks.add(lock)
+    broker.watch_lock(queue, deadline)
+    return Fetched(render_with_token(value, sequence_number, deadline, token), token)
+
+
+def _numbered(
+    reader: Reader, queue: Queue, state: MessageState, first: int
+) -> Iterator[tuple[int, MessageState, bytes]]:
+    for key, value in reader.scan(*queue.message_range(state, first, _LAST_NUMBER)):
+        yield sequence_number_of(key), state, value

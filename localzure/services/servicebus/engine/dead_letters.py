@@ -1,0 +1,66 @@
+"""How a message becomes a dead letter, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localzure.services.servicebus.record import decode_fixed, decode_record, encode_record, with_application_properties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.turn import Turn
+    from localzure.services.servicebus.model import MessageState
+
+REASON = "DeadLetterReason"
+DESCRIPTION = "DeadLetterErrorDescription"
+"""Application properties of a dead letter."""
+
+
+def because_of_deliveries(attempts: int) -> dict[str, str]:
+    """What is written on a message that was delivered too often."""
+    return {
+        REASON: "MaxDeliveryCountExceeded",
+        DESCRIPTION: f"Message could not be consumed after {attempts} delivery attempts.",
+    }
+
+
+BECAUSE_OF_TIME = {
+    REASON: "TTLExpiredException",
+    DESCRIPTION: "The message expired and was dead lettered.",
+}
+"""What is written on a message whose time to live has ended."""
+
+
+def dead_letter(
+    turn: Turn,
+    queue: Queue,
+    state: MessageState,
+    sequence_number: int,
+    value: bytes,
+    changes: Mapping[Any, Any],
+    delivery_count: int,
+) -> None:
+    """Move a stored message to the dead-letter queue of `queue`, with `changes` to its application properties.
+
+    It keeps its enqueued time and gets a new sequence number; the old one stays visible as enqueue sequence number. It
+    lives as long as nobody takes it. Raises TypeError and ValueError for `changes` that AMQP cannot hold.
+    """
+    assert queue.dead_letter is not None, "dead letters of a dead-letter queue are refused"
+    record = with_application_properties(decode_record(value), changes)
+    expires_at, record.expires_at = record.expires_at, 0
+    record.enqueue_sequence_number = record.enqueue_sequence_number or sequence_number
+    record.delivery_count = delivery_count
+    moved = encode_record(record)
+    turn.remove(queue, state, sequence_number, len(value), expires_at)
+    turn.append(queue.dead_letter, moved, 0)
+
+
+def expire(turn: Turn, queue: Queue, state: MessageState, sequence_number: int, value: bytes) -> None:
+    """End a message whose time to live is over: a dead letter if the queue wants it so, else gone."""
+    fixed = decode_fixed(value)
+    if queue.description.dead_lettering_on_message_expiration:
+        dead_letter(turn, queue, state, sequence_number, value, BECAUSE_OF_TIME, fixed.delivery_count)
+    else:
+        turn.remove(queue, state, sequence_number, len(value), fixed.expires_at)

@@ -1,0 +1,107 @@
+"""Queues as entities: created, found by address, and held in memory once they are used.
+
+Nothing is read at start-up: ten thousand entities that nobody uses cost nothing but their records in the store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from localzure.services.servicebus.addresses import EntityAddress, SubQueue, parse_address
+from localzure.services.servicebus.engine.queue import Queue, queue_id_of
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.model import Counters, QueueDescription, QueueRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localzure.services.servicebus.keys import ServiceBusKeys
+    from localzure_storage.store import Reader, Writer
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_queue = msgspec.msgpack.Decoder(QueueRecord).decode
+_decode_counters = msgspec.msgpack.Decoder(Counters).decode
+_ID_BYTES = 8
+
+
+class Entities:
+    """The entities of the namespace."""
+
+    def __init__(self, keys: ServiceBusKeys) -> None:
+        self._keys = keys
+        self._queues: dict[tuple[str, SubQueue], Queue] = {}
+
+    def queues(self, reader: Reader) -> Iterator[QueueRecord]:
+        """All queues, ordered by name."""
+        start, stop = self._keys.entity_range()
+        for _, value in reader.scan(start, stop):
+            yield _decode_queue(value)
+
+    def record(self, reader: Reader, name: str) -> QueueRecord | None:
+        """The queue called `name`, in any case."""
+        value = reader.get(self._keys.entity(name))
+        return None if value is None else _decode_queue(value)
+
+    def find(self, reader: Reader, address: EntityAddress) -> Queue | None:
+        """The queue or sub-queue at `address`, ready to be used; None where there is none."""
+        name = address.entity.lower()
+        queue = self._queues.get((name, address.sub_queue))
+        if queue is not None:
+            return queue
+        record = self.record(reader, name) if name else None
+        return None if record is None else self._load(reader, record, address.sub_queue)
+
+    def owner(self, reader: Reader, queue_id: int) -> Queue | None:
+        """The queue or sub-queue that has this number."""
+        path = reader.get(self._keys.owner(queue_id))
+        return None if path is None else self.find(reader, parse_address(path.decode()))
+
+    def counters(self, reader: Reader, queue: Queue) -> Counters:
+        """What is counted for `queue`."""
+        stored = reader.get(queue.counters_key)
+        return Counters() if stored is None else _decode_counters(stored)
+
+    def create_queue(self, writer: Writer, name: str, description: QueueDescription, now: int) -> QueueRecord:
+        """Write a new queue and its sub-queues. Raises ServiceBusError (ENTITY_EXISTS)."""
+        if writer.get(self._keys.entity(name)) is not None:
+            raise ServiceBusError(ErrorCode.ENTITY_EXISTS, entity=name)
+        first_id = int.from_bytes(writer.get(self._keys.last_id) or b"", "big") + 1
+        record = QueueRecord(
+            name=name,
+            queue_id=first_id,
+            dead_letter_id=first_id + 1,
+            transfer_dead_letter_id=first_id + 2,
+            created_at=now,
+            updated_at=now,
+            description=description,
+        )
+        writer.put(self._keys.last_id, (first_id + 2).to_bytes(_ID_BYTES, "big"))
+        writer.put(self._keys.entity(name), _encode(record))
+        for sub_queue in SubQueue:
+            writer.put(self._keys.owner(queue_id_of(record, sub_queue)), (name + sub_queue.value).encode())
+        return record
+
+    def update_queue(self, writer: Writer, record: QueueRecord, description: QueueDescription, now: int) -> QueueRecord:
+        """Write a queue's properties anew. Give the result to `apply` once it is committed."""
+        record = msgspec.structs.replace(record, description=description, updated_at=now)
+        writer.put(self._keys.entity(record.name), _encode(record))
+        return record
+
+    def apply(self, record: QueueRecord) -> None:
+        """From now on use `record` for its queue and sub-queues, where they are in use."""
+        for sub_queue in SubQueue:
+            queue = self._queues.get((record.name.lower(), sub_queue))
+            if queue is not None:
+                queue.record = record
+
+    def _load(self, reader: Reader, record: QueueRecord, sub_queue: SubQueue) -> Queue:
+        key = (record.name.lower(), sub_queue)
+        queue = self._queues.get(key)
+        if queue is None:
+            dead_letter = self._load(reader, record, SubQueue.DEAD_LETTER) if sub_queue is SubQueue.NONE else None
+            queue = Queue(self._keys, record, sub_queue, dead_letter)
+            queue.visible = self.counters(reader, queue).last_sequence_number
+            self._queues[key] = queue
+        return queue

@@ -1,0 +1,166 @@
+"""Messages on their way out: what is next, the locks, and receiving without a lock.
+
+Handing out under a lock writes nothing: a lock is memory. Receiving and deleting writes, so what it took is given to
+the client only once that is committed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localzure.services.servicebus.engine.dead_letters import expire
+from localzure.services.servicebus.engine.locks import Lock
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.keys import sequence_number_of
+from localzure.services.servicebus.model import EntityStatus, MessageState
+from localzure.services.servicebus.record import decode_fixed, render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from localzure.services.servicebus.engine.broker import Broker
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.turn import Turn
+    from localzure_storage.store import Reader
+
+TOKEN_BYTES = 16
+STEP_BYTES_MAX = 1024 * 1024
+"""Bytes handed out at once, give or take a message: what others wait for meanwhile."""
+
+Found = tuple[int, bytes]
+"""A sequence number and the stored message."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A message on its way to a client."""
+
+    token: bytes
+    """The delivery tag: the lock token, or for a message without a lock just something unique."""
+    sequence_number: int
+    front: bytes
+    """The sections that were written for this delivery."""
+    rest: bytes
+    """The other sections, as they came."""
+    stored: bytes
+    """The message as it stood in the store."""
+
+
+def require_receivable(queue: Queue, entity: str) -> None:
+    """Raise ServiceBusError where nothing can be received from `queue`, whose address is `entity`."""
+    if queue.description.status in {EntityStatus.DISABLED, EntityStatus.RECEIVE_DISABLED}:
+        raise ServiceBusError(ErrorCode.ENTITY_DISABLED, entity=entity)
+
+
+def lock_next(broker: Broker, queue: Queue, limit: int) -> list[Delivery]:
+    """Lock up to `limit` of the messages that are available, in order. May give fewer while there are more."""
+    now = broker.now()
+    deadline = now + queue.description.lock_duration
+    with broker.reader() as reader:
+        found = _available(queue, reader, limit)
+    tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
+    deliveries, expired, at = [], [], 0
+    for sequence_number, value in found:
+        fixed, front, rest = render(value, sequence_number, MessageState.ACTIVE, deadline)
+        if 0 < fixed.expires_at <= now:
+            expired.append((sequence_number, value))
+            continue
+        token = tokens[at : at + TOKEN_BYTES]
+        at += TOKEN_BYTES
+        queue.locks.add(
+            Lock(
+                token,
+                sequence_number,
+                MessageState.ACTIVE,
+                deadline,
+                fixed.expires_at,
+                len(value),
+                fixed.delivery_count,
+            )
+        )
+        deliveries.append(Delivery(token, sequence_number, front, rest, value))
+    if deliveries:
+        broker.watch_lock(queue, deadline)
+    if expired:
+        with broker.turn() as turn:
+            _expire(turn, queue, expired)
+    return deliveries
+
+
+def take_next(broker: Broker, turn: Turn, queue: Queue, limit: int) -> list[Delivery]:
+    """Remove up to `limit` of the messages that are available, in order. They may be given away after the commit."""
+    found = _available(queue, turn.writer, limit)
+    tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
+    deliveries, expired, at = [], [], 0
+    for sequence_number, value in found:
+        turn.handed_out(queue, sequence_number)
+        fixed, front, rest = render(value, sequence_number, MessageState.ACTIVE)
+        if 0 < fixed.expires_at <= turn.now:
+            expired.append((sequence_number, value))
+            continue
+        turn.remove(queue, MessageState.ACTIVE, sequence_number, len(value), fixed.expires_at)
+        deliveries.append(Delivery(tokens[at : at + TOKEN_BYTES], sequence_number, front, rest, value))
+        at += TOKEN_BYTES
+    _expire(turn, queue, expired)
+    return deliveries
+
+
+def put_back(turn: Turn, queue: Queue, deliveries: Sequence[Delivery]) -> None:
+    """Undo `take_next` for messages that could not be given to anybody, because the client has gone meanwhile."""
+    for delivery in deliveries:
+        turn.restore(queue, delivery.sequence_number, delivery.stored, decode_fixed(delivery.stored).expires_at)
+        turn.give_back(queue, delivery.sequence_number)
+
+
+def renew(broker: Broker, queue: Queue, token: bytes) -> int:
+    """Extend a lock to a whole lock duration from now; returns its new end. Raises ServiceBusError (LOCK_LOST)."""
+    now = broker.now()
+    lock = queue.locks.get(token)
+    if lock is None or lock.deadline <= now:
+        raise ServiceBusError(ErrorCode.LOCK_LOST)
+    deadline = now + queue.description.lock_duration
+    queue.locks.renew(lock, deadline)
+    broker.watch_lock(queue, deadline)
+    return deadline
+
+
+def _available(queue: Queue, reader: Reader, limit: int) -> list[Found]:
+    """Take up to `limit` messages from those that are available: what came back first, then what the cursor finds."""
+    found: list[Found] = []
+    size = 0
+    try:
+        while queue.returned and len(found) < limit and size < STEP_BYTES_MAX:
+            sequence_number = queue.next_returned()
+            # A number may have come back twice, or its message may have gone since.
+            if not queue.locks.holds(sequence_number):
+                value = reader.get(queue.message_key(MessageState.ACTIVE, sequence_number))
+                if value is not None:
+                    found.append((sequence_number, value))
+                    size += len(value)
+        wanted = limit - len(found)
+        if wanted <= 0 or size >= STEP_BYTES_MAX or queue.cursor >= queue.visible:
+            return found
+        start, stop = queue.message_range(MessageState.ACTIVE, queue.cursor + 1, queue.visible)
+        cursor = queue.visible
+        for key, value in reader.scan(start, stop, limit=wanted):
+            sequence_number = sequence_number_of(key)
+            found.append((sequence_number, value))
+            size += len(value)
+            wanted -= 1
+            if not wanted or size >= STEP_BYTES_MAX:
+                cursor = sequence_number
+                break
+        queue.cursor = cursor
+    except BaseException:
+        for sequence_number, _ in found:
+            queue.give_back(sequence_number)
+        raise
+    return found
+
+
+def _expire(turn: Turn, queue: Queue, expired: Sequence[Found]) -> None:
+    """End messages that were found past their time, before their entry in the due index was looked at."""
+    for sequence_number, value in expired:
+        turn.handed_out(queue, sequence_number)
+        expire(turn, queue, MessageState.ACTIVE, sequence_number, value)

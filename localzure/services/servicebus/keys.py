@@ -1,0 +1,90 @@
+"""The key space of Service Bus.
+
+    ("entity", name in lower case)              -> model.QueueRecord
+    ("entity-id",)                              -> the last number given to a queue or sub-queue
+    ("owner", queue id)                         -> the path of the queue or sub-queue that has this number
+    ("counters", queue id)                      -> model.Counters
+    ("message", queue id, state, sequence)      -> a message (see `record`)
+    ("due", deadline, kind, queue id, sequence) -> nothing: what happens to a message at an instant
+
+Every state of a message has a range of its own in its queue, so that a receiver's cursor never passes over what is
+deferred or scheduled, and the due index is ordered by time over all queues.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from localzure_storage.keys import INT_TAG, int_of
+
+if TYPE_CHECKING:
+    from localzure.services.servicebus.model import MessageState
+    from localzure_storage.keys import Subspace
+
+_DUE = Struct(">BqBqBqBq")
+
+
+class DueKind(IntEnum):
+    """What is due."""
+
+    EXPIRY = 0
+    """The end of a message's time to live."""
+
+
+class ServiceBusKeys:
+    """The keys of one Service Bus store."""
+
+    def __init__(self, space: Subspace) -> None:
+        self._entities = space.subspace("entity")
+        self._owners = space.subspace("owner")
+        self._counters = space.subspace("counters")
+        self._messages = space.subspace("message")
+        self._due = space.subspace("due")
+        self.last_id = space.pack("entity-id")
+        """Where the last number given to a queue stands."""
+
+    def entity(self, name: str) -> bytes:
+        """The key of the entity called `name`, in any case."""
+        return self._entities.pack(name.lower())
+
+    def entity_range(self) -> tuple[bytes, bytes]:
+        """All entities, ordered by name."""
+        return self._entities.range()
+
+    def owner(self, queue_id: int) -> bytes:
+        """The key under which the path of the queue `queue_id` stands."""
+        return self._owners.pack(queue_id)
+
+    def counters(self, queue_id: int) -> bytes:
+        """The key of a queue's counters."""
+        return self._counters.pack(queue_id)
+
+    def message_prefix(self, queue_id: int, state: MessageState) -> bytes:
+        """What the keys of a queue's messages in one state begin with; `keys.int_key` adds the sequence number."""
+        return self._messages.pack(queue_id, state)
+
+    def due(self, deadline: int, kind: DueKind, queue_id: int, sequence_number: int) -> bytes:
+        """The key of something that is due at `deadline`. Like `Subspace.pack`, for numbers that are not negative."""
+        return self._due.prefix + _DUE.pack(
+            INT_TAG, deadline, INT_TAG, kind, INT_TAG, queue_id, INT_TAG, sequence_number
+        )
+
+    def due_until(self, now: int) -> tuple[bytes, bytes]:
+        """The part of the due index that has come by `now`."""
+        return self._due.range()[0], self._due.pack(now + 1)
+
+    def due_range(self) -> tuple[bytes, bytes]:
+        """All of the due index."""
+        return self._due.range()
+
+    def due_parts(self, key: bytes) -> tuple[int, DueKind, int, int]:
+        """Take a key of the due index apart: (deadline, kind, queue id, sequence number)."""
+        _, deadline, _, kind, _, queue_id, _, sequence_number = _DUE.unpack_from(key, len(self._due.prefix))
+        return deadline, DueKind(kind), queue_id, sequence_number
+
+
+def sequence_number_of(key: bytes) -> int:
+    """The sequence number in a message's key."""
+    return int_of(key)

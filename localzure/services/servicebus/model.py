@@ -1,0 +1,83 @@
+"""The records that Service Bus keeps, other than messages (see `record`), and the names of its states.
+
+Durations are microseconds, with `durations.FOREVER` for never; instants are `localzure.services.interface.Instant`.
+Records are MessagePack arrays: a field that is added goes to the end and has a default, and is never removed.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from localzure.services.servicebus.durations import FOREVER, MICROSECONDS
+
+MINUTE = 60 * MICROSECONDS
+
+
+class EntityStatus(StrEnum):
+    """What an entity can be used for."""
+
+    ACTIVE = "Active"
+    DISABLED = "Disabled"
+    SEND_DISABLED = "SendDisabled"
+    RECEIVE_DISABLED = "ReceiveDisabled"
+
+
+class MessageState(IntEnum):
+    """Where a message of a queue stands. The number is `x-opt-message-state`, and part of the message's key."""
+
+    ACTIVE = 0
+    DEFERRED = 1
+    SCHEDULED = 2
+
+
+class QueueDescription(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """The properties of a queue that its owner sets, with Azure's defaults."""
+
+    lock_duration: int = MINUTE
+    max_size_megabytes: int = 1024
+    requires_duplicate_detection: bool = False
+    requires_session: bool = False
+    default_message_time_to_live: int = FOREVER
+    dead_lettering_on_message_expiration: bool = False
+    duplicate_detection_history_time_window: int = 10 * MINUTE
+    max_delivery_count: int = 10
+    enable_batched_operations: bool = True
+    status: EntityStatus = EntityStatus.ACTIVE
+    forward_to: str = ""
+    """Path of the entity to which messages move on; empty for none."""
+    user_metadata: str = ""
+    auto_delete_on_idle: int = FOREVER
+    enable_partitioning: bool = False
+    forward_dead_lettered_messages_to: str = ""
+    """Path of the entity to which dead letters move on; empty for none."""
+    enable_express: bool = False
+    max_message_size_kilobytes: int = 256
+    """Largest message, all its sections counted. Azure's standard tier has 256, premium up to 102,400."""
+
+
+class QueueRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A queue as it is stored. Its messages and those of its sub-queues are kept under numbers of their own."""
+
+    name: str
+    """As it was created; looked up without regard to case."""
+    queue_id: int
+    dead_letter_id: int
+    transfer_dead_letter_id: int
+    created_at: int
+    updated_at: int
+    description: QueueDescription
+
+
+class Counters(msgspec.Struct, array_like=True):
+    """What is counted per queue and sub-queue, in the same transaction as the messages."""
+
+    last_sequence_number: int = 0
+    """The number given last; the first message gets 1."""
+    active: int = 0
+    """Messages that are active, those that are locked included."""
+    deferred: int = 0
+    scheduled: int = 0
+    bytes: int = 0
+    """Size of all stored messages."""

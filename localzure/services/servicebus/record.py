@@ -1,0 +1,256 @@
+"""How a message is stored, and what is put in front of it on its way out.
+
+A message stays the bytes that arrived, split at section boundaries; what the broker knows about it is a fixed header
+in front of them:
+
+    fixed header | header fields | annotation pairs | delivery annotations | properties | application properties | rest
+
+- `header fields` are the first four items of the AMQP header (durable, priority, ttl, first-acquirer), encoded; the
+  fifth, the delivery count, is in the fixed header, because it changes.
+- `annotation pairs` are the client's message annotations without the map around them and without the keys that belong
+  to the broker, so that delivering is putting the broker's pairs in front of them.
+- `delivery annotations`, `properties` and `application properties` are whole sections, or nothing.
+- `rest` is body and footer, never looked at.
+
+Delivering splices new header and annotation sections in front of the untouched bytes; nothing is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from localzure.services.servicebus.model import MessageState
+from localzure.services.servicebus.raw import pairs_of
+from localzure_protocols.amqp.codec import AmqpDecodeError, Symbol, decode, encode
+from localzure_protocols.amqp.message import APPLICATION_PROPERTIES, DELIVERY_ANNOTATIONS, map_section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+FORMAT = 1
+"""First byte of a stored message. Another layout gets another number."""
+
+_FIXED = Struct(">BIqqqBHIIII")
+pack_fixed = _FIXED.pack
+"""Encode the fields of `Fixed`, in their order."""
+_COUNT = Struct(">I")
+_COUNT_AT = 1
+
+
+class Fixed(NamedTuple):
+    """The fixed header, in the order in which it is stored."""
+
+    format: int
+    delivery_count: int
+    """Deliveries that failed."""
+    enqueued_at: int
+    expires_at: int
+    """Instant at which its time to live ends; 0 for never."""
+    enqueue_sequence_number: int
+    """The number that it had in the entity it was first sent to; 0 while it is there."""
+    header_size: int
+    annotation_count: int
+    """Pairs, not bytes."""
+    annotations_size: int
+    delivery_annotations_size: int
+    properties_size: int
+    application_properties_size: int
+
+
+@dataclass(slots=True)
+class Record:
+    """A message taken apart."""
+
+    delivery_count: int
+    enqueued_at: int
+    expires_at: int
+    enqueue_sequence_number: int
+    header_fields: bytes
+    annotation_count: int
+    annotations: bytes
+    delivery_annotations: bytes
+    properties: bytes
+    application_properties: bytes
+    rest: bytes
+
+
+def encode_record(record: Record) -> bytes:
+    """Write a message as it is stored."""
+    fixed = _FIXED.pack(
+        FORMAT,
+        record.delivery_count,
+        record.enqueued_at,
+        record.expires_at,
+        record.enqueue_sequence_number,
+        len(record.header_fields),
+        record.annotation_count,
+        len(record.annotations),
+        len(record.delivery_annotations),
+        len(record.properties),
+        len(record.application_properties),
+    )
+    return b"".join(
+        (
+            fixed,
+            record.header_fields,
+            record.annotations,
+            record.delivery_annotations,
+            record.properties,
+            record.application_properties,
+            record.rest,
+        )
+    )
+
+
+def decode_fixed(value: bytes) -> Fixed:
+    """Read the fixed header of a stored message."""
+    return Fixed._make(_FIXED.unpack_from(value))
+
+
+def decode_record(value: bytes) -> Record:
+    """Take a stored message apart."""
+    fixed = decode_fixed(value)
+    parts, at = [], _FIXED.size
+    for size in (
+        fixed.header_size,
+        fixed.annotations_size,
+        fixed.delivery_annotations_size,
+        fixed.properties_size,
+        fixed.application_properties_size,
+    ):
+        parts.append(value[at : at + size])
+        at += size
+    header_fields, annotations, delivery_annotations, properties, application_properties = parts
+    return Record(
+        delivery_count=fixed.delivery_count,
+        enqueued_at=fixed.enqueued_at,
+        expires_at=fixed.expires_at,
+        enqueue_sequence_number=fixed.enqueue_sequence_number,
+        header_fields=header_fields,
+        annotation_count=fixed.annotation_count,
+        annotations=annotations,
+        delivery_annotations=delivery_annotations,
+        properties=properties,
+        application_properties=application_properties,
+        rest=value[at:],
+    )
+
+
+def with_delivery_count(value: bytes, delivery_count: int) -> bytes:
+    """The stored message with another delivery count."""
+    return b"".join((value[:_COUNT_AT], _COUNT.pack(delivery_count), value[_COUNT_AT + _COUNT.size :]))
+
+
+def with_application_properties(record: Record, changes: Mapping[Any, Any]) -> Record:
+    """Add application properties to `record`, or overwrite those of the same name; returns it.
+
+    Own ones that cannot be read are lost: a message that nobody could understand can still be settled. Raises TypeError
+    and ValueError for what AMQP cannot hold.
+    """
+    added = {str(name): value for name, value in changes.items()}
+    section = record.application_properties
+    try:
+        pairs = pairs_of(section, value_at(section)) if section else []
+        kept = [pair for pair in pairs if decode(pair[0])[0] not in added]
+    except AmqpDecodeError:
+        kept = []
+    parts = [part for pair in kept for part in pair]
+    for name, value in added.items():
+        parts += (encode(name), encode(value))
+    record.application_properties = map_section(APPLICATION_PROPERTIES, len(parts) // 2, b"".join(parts))
+    return record
+
+
+def value_at(section: bytes) -> int:
+    """Where the value of an encoded section begins."""
+    return 3 if section.startswith(b"\x00\x53") else decode(section, 1)[1]
+
+
+# -- on the way out -------------------------------------------------------------------------------------------------
+
+
+def render(
+    value: bytes, sequence_number: int, state: MessageState, locked_until: int | None = None
+) -> tuple[Fixed, bytes, bytes]:
+    """Make the message that a client gets: (fixed header, the sections that are written anew, the rest as it came).
+
+    `locked_until` is an instant, for messages that are delivered under a lock. The types of the annotations are what
+    .NET and Java insist on.
+    """
+    fixed = Fixed._make(_FIXED.unpack_from(value))
+    fields_end = _FIXED.size + fixed.header_size
+    pairs_end = fields_end + fixed.annotations_size
+    broker_pairs = (
+        _SEQUENCE_NUMBER, sequence_number,
+        _ENQUEUED_TIME, fixed.enqueued_at // 1000,
+        _ENQUEUE_SEQUENCE_NUMBER, fixed.enqueue_sequence_number,
+        _MESSAGE_STATE, state,
+    )  # fmt: skip
+    if locked_until is None:
+        annotations = _PAIRS.pack(
+            _ANNOTATIONS, _PAIRS_SIZE + fixed.annotations_size, 2 * fixed.annotation_count + 8, *broker_pairs
+        )
+    else:
+        annotations = _LOCKED_PAIRS.pack(
+            _ANNOTATIONS, _LOCKED_PAIRS_SIZE + fixed.annotations_size, 2 * fixed.annotation_count + 10, *broker_pairs,
+            _LOCKED_UNTIL, locked_until // 1000,
+        )  # fmt: skip
+    header = b"\x00\x53\x70\xc0%c\x05%b\x70%b" % (
+        fixed.header_size + 6, value[_FIXED.size : fields_end], value[_COUNT_AT : _COUNT_AT + 4],
+    )  # fmt: skip
+    if fixed.delivery_annotations_size:
+        bare_at = pairs_end + fixed.delivery_annotations_size
+        front = b"".join((header, value[pairs_end:bare_at], annotations, value[fields_end:pairs_end]))
+        return fixed, front, value[bare_at:]
+    return fixed, header + annotations + value[fields_end:pairs_end], value[pairs_end:]
+
+
+def render_with_token(value: bytes, sequence_number: int, locked_until: int, token: UUID) -> bytes:
+    """A deferred message as it is fetched by number: whole, with its lock token among the delivery annotations."""
+    record = decode_record(value)
+    section = record.delivery_annotations
+    pairs = pairs_of(section, value_at(section)) if section else []
+    pairs = [pair for pair in pairs if pair[0] != _LOCK_TOKEN]
+    pairs.append((_LOCK_TOKEN, encode(token)))
+    record.delivery_annotations = map_section(
+        DELIVERY_ANNOTATIONS, len(pairs), b"".join(part for pair in pairs for part in pair)
+    )
+    return b"".join(render(encode_record(record), sequence_number, MessageState.DEFERRED, locked_until)[1:])
+
+
+def _key(name: str, constructor: bytes) -> bytes:
+    return encode(Symbol(name)) + constructor
+
+
+_SEQUENCE_NUMBER = _key("x-opt-sequence-number", b"\x81")
+_ENQUEUED_TIME = _key("x-opt-enqueued-time", b"\x83")
+_ENQUEUE_SEQUENCE_NUMBER = _key("x-opt-enqueue-sequence-number", b"\x81")
+_MESSAGE_STATE = _key("x-opt-message-state", b"\x71")
+_LOCKED_UNTIL = _key("x-opt-locked-until", b"\x83")
+_LOCK_TOKEN = _key("x-opt-lock-token", b"")
+_ANNOTATIONS = b"\x00\x53\x72\xd1"
+
+_PAIRS_FORM = (
+    f">4sII{len(_SEQUENCE_NUMBER)}sq{len(_ENQUEUED_TIME)}sq{len(_ENQUEUE_SEQUENCE_NUMBER)}sq{len(_MESSAGE_STATE)}si"
+)
+_PAIRS = Struct(_PAIRS_FORM)
+_LOCKED_PAIRS = Struct(f"{_PAIRS_FORM}{len(_LOCKED_UNTIL)}sq")
+_PAIRS_SIZE, _LOCKED_PAIRS_SIZE = _PAIRS.size - 8, _LOCKED_PAIRS.size - 8
+"""A map's size counts its count and its content, so all but the constructor and the size itself."""
+
+BROKER_ANNOTATIONS = frozenset(
+    encode(kind(name))
+    for kind in (Symbol, str)
+    for name in (
+        "x-opt-sequence-number",
+        "x-opt-enqueued-time",
+        "x-opt-enqueue-sequence-number",
+        "x-opt-message-state",
+        "x-opt-locked-until",
+        "x-opt-lock-token",
+    )
+)
+"""Encoded keys of the message annotations that belong to the broker, whatever a client sends under them."""

@@ -1,0 +1,18 @@
+"""What Service Bus is configured with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localzure.services.servicebus.access import AccessKey, AuthLevel
+
+DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
+"""What every connection string for Microsoft's emulator carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBusSettings:
+    """Given by whoever builds the service."""
+
+    auth: AuthLevel = AuthLevel.VERIFY
+    keys: tuple[AccessKey, ...] = (DEFAULT_KEY,)

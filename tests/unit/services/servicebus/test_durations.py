@@ -1,0 +1,56 @@
+"""ISO 8601 durations as Azure writes them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [
+        ("PT30S", 30 * MICROSECONDS),
+        ("PT1M", 60 * MICROSECONDS),
+        ("PT1H30M", 5400 * MICROSECONDS),
+        ("P14D", 14 * 86400 * MICROSECONDS),
+        ("P1DT1H1M1.5S", 90061 * MICROSECONDS + 500_000),
+        ("PT0S", 0),
+        ("P10675199DT2H48M5.4775807S", FOREVER),
+        ("P99999999999D", FOREVER),
+        ("PT0.1234567S", 123_456),
+    ],
+)
+def test_what_azure_writes_is_read(text: str, microseconds: int) -> None:
+    assert parse_duration(text) == microseconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "P", "PT", "P1DT", "1M", "PT1X", "P1Y", "P1M", "PT-1S", "PT1S ", "pt1s", "P1W", "PT٣S"]
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an ISO 8601 duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [
+        (0, "PT0S"),
+        (60 * MICROSECONDS, "PT1M"),
+        (86400 * MICROSECONDS, "P1D"),
+        (90061 * MICROSECONDS + 500_000, "P1DT1H1M1.5S"),
+        (10 * MICROSECONDS, "PT10S"),
+        (FOREVER, "P10675199DT2H48M5.4775807S"),
+        (FOREVER + 1, "P10675199DT2H48M5.4775807S"),
+    ],
+)
+def test_durations_are_written_as_azure_does(microseconds: int, text: str) -> None:
+    assert format_duration(microseconds) == text
+
+
+@given(st.integers(0, FOREVER))
+def test_what_is_written_is_read_back(microseconds: int) -> None:
+    assert parse_duration(format_duration(microseconds)) == microseconds

@@ -1,0 +1,226 @@
+"""Seeds: the configuration file of Microsoft's emulator."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localzure.services.servicebus.durations import MICROSECONDS
+from localzure.services.servicebus.model import MINUTE, EntityStatus, QueueDescription
+from localzure.services.servicebus.seed import QueueSeed, SeedError, load_seed, parse_seed
+
+MICROSOFTS_OWN = """
+{
+  // The file that comes with the emulator, with what its readers allow.
+  "UserConfig": {
+    "Namespaces": [
+      {
+        "Name": "sbemulatorns",
+        "Queues": [
+          {
+            "Name": "queue.1",
+            "Properties": {
+              "DeadLetteringOnMessageExpiration": false,
+              "DefaultMessageTimeToLive": "PT1H",
+              "DuplicateDetectionHistoryTimeWindow": "PT20S",
+              "ForwardDeadLetteredMessagesTo": "",
+              "ForwardTo": "",
+              "LockDuration": "PT1M",
+              "MaxDeliveryCount": 3,
+              "RequiresDuplicateDetection": false,
+              "RequiresSession": false
+            }
+          },
+        ],
+        "Topics": [{"Name": "topic.1", "Properties": {}, "Subscriptions": []}, {"Name": "topic/2"}]
+      }
+    ],
+    "Logging": { "Type": "File" } /* told to
+    nobody */
+  }
+}
+"""
+
+
+def seed_of(*queues: Any) -> str:
+    return json.dumps({"UserConfig": {"Namespaces": [{"Name": "ns", "Queues": list(queues)}]}})
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(SeedError) as caught:
+        parse_seed(text, "seed.json")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def property_refusal(name: str, value: object) -> str:
+    return refusal(seed_of({"Name": "q", "Properties": {name: value}}))
+
+
+def test_microsofts_own_file_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    (queue,) = parse_seed(MICROSOFTS_OWN, "seed.json")
+    assert queue.name == "queue.1"
+    assert queue.description == QueueDescription(
+        default_message_time_to_live=60 * MINUTE,
+        duplicate_detection_history_time_window=20 * MICROSECONDS,
+        max_delivery_count=3,
+    )
+    assert [record.getMessage() for record in caplog.records] == [
+        "seed.json: topics are not supported yet and are left out: topic.1, topic/2"
+    ]
+
+
+def test_a_queue_that_is_only_named_has_azures_defaults() -> None:
+    assert parse_seed(seed_of({"Name": "a/b"}), "s") == (
+        QueueSeed("a/b", QueueDescription(), "s: UserConfig.Namespaces[0].Queues[0]"),
+    )
+
+
+def test_names_of_keys_are_taken_in_any_case() -> None:
+    text = '{"userConfig": {"namespaces": [{"queues": [{"name": "q", "properties": {"lockDuration": "PT5S"}}]}]}}'
+    (queue,) = parse_seed(text, "s")
+    assert queue.description.lock_duration == 5 * MICROSECONDS
+
+
+def test_every_property_is_read() -> None:
+    properties = {
+        "LockDuration": "PT5M",
+        "MaxSizeInMegabytes": 2048,
+        "RequiresDuplicateDetection": True,
+        "RequiresSession": True,
+        "DefaultMessageTimeToLive": "P1D",
+        "DeadLetteringOnMessageExpiration": True,
+        "DuplicateDetectionHistoryTimeWindow": "P7D",
+        "MaxDeliveryCount": 2000,
+        "EnableBatchedOperations": False,
+        "Status": "SendDisabled",
+        "ForwardTo": "other",
+        "UserMetadata": "mine",
+        "AutoDeleteOnIdle": "PT5M",
+        "EnablePartitioning": True,
+        "ForwardDeadLetteredMessagesTo": "another",
+        "EnableExpress": True,
+        "MaxMessageSizeInKilobytes": 1024,
+    }
+    (queue,) = parse_seed(seed_of({"Name": "q", "Properties": properties}), "s")
+    assert queue.description == QueueDescription(
+        lock_duration=5 * MINUTE,
+        max_size_megabytes=2048,
+        requires_duplicate_detection=True,
+        requires_session=True,
+        default_message_time_to_live=24 * 60 * MINUTE,
+        dead_lettering_on_message_expiration=True,
+        duplicate_detection_history_time_window=7 * 24 * 60 * MINUTE,
+        max_delivery_count=2000,
+        enable_batched_operations=False,
+        status=EntityStatus.SEND_DISABLED,
+        forward_to="other",
+        user_metadata="mine",
+        auto_delete_on_idle=5 * MINUTE,
+        enable_partitioning=True,
+        forward_dead_lettered_messages_to="another",
+        enable_express=True,
+        max_message_size_kilobytes=1024,
+    )
+
+
+def test_what_has_no_effect_yet_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    parse_seed(seed_of({"Name": "q", "Properties": {"RequiresSession": True, "ForwardTo": "r"}}), "s.json")
+    assert [record.getMessage() for record in caplog.records] == [
+        "s.json: UserConfig.Namespaces[0].Queues[0]: kept, but without effect yet: RequiresSession, ForwardTo"
+    ]
+
+
+def test_what_nobody_knows_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    parse_seed(seed_of({"Name": "q", "Properties": {"MaxDeliveryCnt": 3}}), "s.json")
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "s.json: UserConfig.Namespaces[0].Queues[0].Properties: unknown and left out: 'MaxDeliveryCnt'; known are "
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("LockDuration", "PT6M", "an ISO 8601 duration from PT5S to PT5M"),
+        ("LockDuration", "PT1S", "an ISO 8601 duration from PT5S to PT5M"),
+        ("LockDuration", "1 minute", "an ISO 8601 duration from PT5S to PT5M"),
+        ("LockDuration", 60, "an ISO 8601 duration from PT5S to PT5M"),
+        ("DefaultMessageTimeToLive", "PT0S", "an ISO 8601 duration from PT1S to P10675199DT2H48M5.4775807S"),
+        ("MaxDeliveryCount", 0, "a whole number from 1 to 2000"),
+        ("MaxDeliveryCount", "3", "a whole number from 1 to 2000"),
+        ("MaxDeliveryCount", True, "a whole number from 1 to 2000"),
+        ("MaxDeliveryCount", 2.5, "a whole number from 1 to 2000"),
+        ("RequiresSession", "true", "true or false"),
+        ("RequiresSession", 1, "true or false"),
+        ("Status", "Asleep", "one of Active, Disabled, SendDisabled, ReceiveDisabled"),
+        ("Status", 1, "one of Active, Disabled, SendDisabled, ReceiveDisabled"),
+        ("UserMetadata", "x" * 1025, "a text of up to 1024 characters"),
+        ("ForwardTo", ["x"], "a text of up to 260 characters"),
+        ("MaxMessageSizeInKilobytes", 102401, "a whole number from 256 to 102400"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_place_value_and_what_is_allowed(name: str, value: object, allowed: str) -> None:
+    place = f"seed.json: UserConfig.Namespaces[0].Queues[0].Properties.{name}"
+    assert property_refusal(name, value) == (f"{place}: {json.dumps(value):.200} is not allowed, it must be {allowed}")
+
+
+@pytest.mark.parametrize("name", ["", "-q", "q-", "q q", "ü", "$cbs", 5, None, "x" * 261, "q\n"])
+def test_a_wrong_name_is_refused(name: object) -> None:
+    assert refusal(seed_of({"Name": name})).startswith("seed.json: UserConfig.Namespaces[0].Queues[0]")
+
+
+def test_a_name_is_given_once() -> None:
+    text = refusal(seed_of({"Name": "q"}, {"Name": "Q"}))
+    assert text == (
+        'seed.json: UserConfig.Namespaces[0].Queues[1].Name: "Q" is not allowed, '
+        "it must be a name that no other queue has"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{}", "seed.json: 'UserConfig' is missing"),
+        ("[]", "seed.json: [] is not allowed, it must be an object"),
+        ('{"UserConfig": {}}', "seed.json: UserConfig: 'Namespaces' is missing"),
+        (
+            '{"UserConfig": {"Namespaces": {}}}',
+            "seed.json: UserConfig.Namespaces: {} is not allowed, it must be an array",
+        ),
+        ('{"UserConfig":\n  oops}', "seed.json: line 2, column 3: Expecting value"),
+        ('{"UserConfig": /* kept */\n  // kept\n  oops}', "seed.json: line 3, column 3: Expecting value"),
+        ("[" * 100_000, "seed.json: nested too deep"),
+    ],
+)
+def test_a_file_that_is_no_seed_is_refused(text: str, told: str) -> None:
+    assert refusal(text) == told
+
+
+def test_comment_signs_in_texts_are_text() -> None:
+    seed = seed_of({"Name": "q", "Properties": {"UserMetadata": 'see http://x/*y*/ ",] "'}})
+    assert parse_seed(seed, "s")[0].description.user_metadata == 'see http://x/*y*/ ",] "'
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SeedError, match=r"missing\.json: no such file or directory"):
+        load_seed(tmp_path / "missing.json")
+    latin = tmp_path / "latin.json"
+    latin.write_bytes(b'{"x": "\xe9"}')
+    with pytest.raises(SeedError, match=r"latin\.json: not UTF-8 text \(byte 7\)"):
+        load_seed(latin)
+
+
+def test_a_file_with_a_byte_order_mark_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "seed.json"
+    path.write_bytes(b"\xef\xbb\xbf" + MICROSOFTS_OWN.encode())
+    assert load_seed(path)[0].name == "queue.1"
+
+
+def test_durations_of_years_are_no_durations() -> None:
+    assert "must be an ISO 8601 duration" in property_refusal("AutoDeleteOnIdle", "P1Y")
