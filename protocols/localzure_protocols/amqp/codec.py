@@ -324,8 +324,8 @@ _CONSTRUCTORS: dict[int, tuple[int, type | None, Reader]] = {
     # code: (bytes behind the constructor, the Python type as an array's element, reader)
     0x00: (_DESCRIBED, None, _read_described),
     0x40: (0, type(None), _constant(None)),
-    0x41: (0, bool, _constant(True)),  # noqa: FBT003 - the value itself
-    0x42: (0, bool, _constant(False)),  # noqa: FBT003 - the value itself
+    0x41: (0, bool, _constant(True)),
+    0x42: (0, bool, _constant(False)),
     0x43: (0, Uint, _constant(Uint(0))),
     0x44: (0, Ulong, _constant(Ulong(0))),
     0x45: (0, list, lambda _buffer, at, _depth: ([], at)),
