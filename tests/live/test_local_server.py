@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from localzure import __version__
 from localzure.testing import LocalZure, ServerFailedError
@@ -127,6 +129,30 @@ def test_a_server_that_does_not_get_ready_in_time_is_killed() -> None:
         server.start()
     assert not server.running
     server.close()
+
+
+def test_a_server_that_does_not_stop_in_time_is_killed() -> None:
+    server = LocalZure(stop_seconds_max=0.1)
+    server.start()
+    pid = server.pid
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(ServerFailedError, match=r"did not stop in 0\.1 s"):
+        server.close()
+    assert not exists(pid)
+
+
+@pytest.mark.parametrize("queues", [["orders", "parcels"], {"orders": {"LockDuration": "PT5S"}, "parcels": {}}])
+def test_queues_are_there_from_the_start(queues: Sequence[str] | Mapping[str, Mapping[str, object]]) -> None:
+    with (
+        LocalZure(queues=queues) as server,
+        ServiceBusClient.from_connection_string(server.servicebus_connection_string) as client,
+    ):
+        for name in ("orders", "parcels"):
+            with client.get_queue_sender(name) as sender:
+                sender.send_messages(ServiceBusMessage(name))
+            with client.get_queue_receiver(name) as receiver:
+                (message,) = receiver.receive_messages(max_wait_time=10)
+                assert str(message) == name
 
 
 def test_what_is_left_behind_ends_with_its_object() -> None:
