@@ -141,18 +141,17 @@ def test_a_server_that_does_not_stop_in_time_is_killed() -> None:
     assert not exists(pid)
 
 
-@pytest.mark.parametrize("queues", [["orders", "parcels"], {"orders": {"LockDuration": "PT5S"}, "parcels": {}}])
+@pytest.mark.parametrize("queues", [["orders"], {"orders": {"LockDuration": "PT5S"}}])
 def test_queues_are_there_from_the_start(queues: Sequence[str] | Mapping[str, Mapping[str, object]]) -> None:
     with (
         LocalZure(queues=queues) as server,
         ServiceBusClient.from_connection_string(server.servicebus_connection_string) as client,
     ):
-        for name in ("orders", "parcels"):
-            with client.get_queue_sender(name) as sender:
-                sender.send_messages(ServiceBusMessage(name))
-            with client.get_queue_receiver(name) as receiver:
-                (message,) = receiver.receive_messages(max_wait_time=10)
-                assert str(message) == name
+        with client.get_queue_sender("orders") as sender:
+            sender.send_messages(ServiceBusMessage("one"))
+        with client.get_queue_receiver("orders") as receiver:
+            (message,) = receiver.receive_messages(max_wait_time=10)
+            assert str(message) == "one"
 
 
 def test_what_is_left_behind_ends_with_its_object() -> None:
