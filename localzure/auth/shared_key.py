@@ -133,17 +133,17 @@ def _variants(request: HttpRequest, account: str) -> Iterator[bytes]:
 
 
 @lru_cache(maxsize=1024)
-def _word_order(name: str) -> tuple[list[int], list[int]]:
+def _word_order(name: str) -> tuple[list[int], list[tuple[int, str]]]:
     """Return the sort key of a header's name as Windows sorts words.
 
-    Punctuation comes before digits and these before letters; hyphens count only between names that are otherwise
-    the same, and then the one whose hyphen comes later is first.
+    Punctuation comes before digits and these before letters; hyphens and apostrophes count only between names that
+    are otherwise the same, and then the one whose hyphen comes later is first.
     """
     weights = []
     hyphens = []
     for place, character in enumerate(name):
         if character in "-'":
-            hyphens.append(-place)
+            hyphens.append((-place, character))
         elif character.isdigit():
             weights.append(0x100 + ord(character))
         elif character.isalpha():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from localzure.auth.dates import http_date
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import BLOCK_COUNT_MAX, BlockSource
-from localzure.services.blob.replies import ACCOUNT_SCOPE, DEFAULT_TIER, md5_text
+from localzure.services.blob.replies import ACCOUNT_SCOPE, DEFAULT_TIER, SMART_TIER, md5_text
 from localzure.services.storage_rest.times import format_etag
 from localzure.services.storage_rest.xml_reader import GuardedParser, XmlError
 from localzure.services.storage_rest.xml_writer import element, escape_text, name_element
@@ -116,7 +116,8 @@ def _tier(record: BlobRecord) -> str:
     changed = ""
     if record.tier_changed is not None:
         changed = f"<AccessTierChangeTime>{http_date(record.tier_changed)}</AccessTierChangeTime>"
-    return f"<AccessTier>{record.tier}</AccessTier>{changed}"
+    smart = element("SmartAccessTier", DEFAULT_TIER) if record.tier == SMART_TIER else ""
+    return f"<AccessTier>{record.tier}</AccessTier>{smart}{changed}"
 
 
 def block_lists(lists: BlockLists) -> bytes:

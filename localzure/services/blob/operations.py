@@ -204,7 +204,13 @@ OPERATIONS: tuple[Operation, ...] = (
     _row("Blob_Delete", "DELETE", "blob - -", "d", conditions=_ALL, handler=handlers.delete_blob),
     _row("Blob_Undelete", "PUT", "blob - undelete", "w"),
     _row("Blob_SetExpiry", "PUT", "blob - expiry", "w"),
-    _row("Blob_SetImmutabilityPolicy", "PUT", "blob - immutabilitypolicies", "i", conditions=_TIMES),
+    _row(
+        "Blob_SetImmutabilityPolicy",
+        "PUT",
+        "blob - immutabilitypolicies",
+        "i",
+        conditions=frozenset({"if-unmodified-since"}),
+    ),
     _row("Blob_DeleteImmutabilityPolicy", "DELETE", "blob - immutabilitypolicies", "i"),
     _row("Blob_SetLegalHold", "PUT", "blob - legalhold", "i"),
     _row(

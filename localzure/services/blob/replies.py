@@ -19,6 +19,9 @@ Headers = list[tuple[str, str]]
 DEFAULT_TIER = "Hot"
 """The account's access tier, which a blob without one of its own has by inference."""
 
+SMART_TIER = "Smart"
+"""The tier that moves blobs by how they are used; here all stay in the default tier."""
+
 ACCOUNT_SCOPE = "$account-encryption-key"
 """The encryption scope of a container that was given none."""
 
@@ -140,6 +143,8 @@ def blob_headers(call: Call, record: BlobRecord) -> Headers:
         headers += _INFERRED_TIER
     else:
         headers.append(("x-ms-access-tier", record.tier))
+        if record.tier == SMART_TIER:
+            headers.append(("x-ms-smart-access-tier", DEFAULT_TIER))
         if record.tier_changed is not None:
             headers.append(("x-ms-access-tier-change-time", http_date(record.tier_changed)))
     return headers

@@ -38,7 +38,7 @@ BLOCK_ID_BYTES_MAX = 64
 
 CONDITION_HEADERS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
-TIERS = {tier.lower(): tier for tier in ("Hot", "Cool", "Cold", "Archive")}
+TIERS = {tier.lower(): tier for tier in ("Hot", "Cool", "Cold", "Smart", "Archive")}
 """The access tiers of block blobs."""
 
 CONTAINER_INCLUDES = frozenset({"", "metadata", "deleted", "system"})
@@ -116,17 +116,22 @@ def metadata(call: Call) -> dict[str, str]:
 
 
 def md5(call: Call, name: str) -> bytes | None:
-    """Read a header that carries an MD5 in base64. Raises BlobError `InvalidMd5`."""
+    """Read a header that carries the MD5 of a body in base64. Raises BlobError `InvalidMd5`."""
+    digest = _kept_md5(call, name)
+    if digest is not None and len(digest) != 16:
+        raise BlobError("InvalidMd5")
+    return digest
+
+
+def _kept_md5(call: Call, name: str) -> bytes | None:
+    """Read an MD5 that is only kept for the readers of the blob: Azure does not look at its length."""
     text = call.request.headers.get(name)
     if not text:
         return None
     try:
-        digest = b64decode(text, validate=True)
+        return b64decode(text, validate=True)
     except ValueError:
-        digest = b""
-    if len(digest) != 16:
-        raise BlobError("InvalidMd5")
-    return digest
+        raise BlobError("InvalidMd5") from None
 
 
 def content_headers(call: Call, *, has_content: bool) -> ContentHeaders:
@@ -145,7 +150,7 @@ def content_headers(call: Call, *, has_content: bool) -> ContentHeaders:
         content_type=text("content-type"),
         content_encoding=text("content-encoding"),
         content_language=text("content-language"),
-        content_md5=md5(call, "x-ms-blob-content-md5"),
+        content_md5=(md5 if has_content else _kept_md5)(call, "x-ms-blob-content-md5"),
         cache_control=text("cache-control"),
         content_disposition=headers.get("x-ms-blob-content-disposition") or None,
     )
