@@ -10,18 +10,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
-from localzure_protocols.sniff import Wire, sniff
+from localzure.server.sniffing import SniffingDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from localzure.config.settings import Listener
-    from localzure.server.driver import Channel, Driver
+    from localzure.server.driver import Driver
+    from localzure.server.sniffing import Factories
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import Clock
-
-FIRST_BYTES_SECONDS = 30.0
-"""How long a connection may stay silent, or undecided, before it is dropped."""
 
 WRITE_BUFFER_BYTES = 256 * 1024
 """Unsent bytes above which a driver is asked to produce no more, and the client is not read from."""
@@ -40,13 +38,13 @@ class Connections:
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         transactions: TickTransactions,
-        drivers: Mapping[Wire, Callable[[Channel], Driver]],
+        factories: Factories,
     ) -> None:
-        """`drivers` makes the driver for each protocol that is served."""
+        """`factories` makes the driver of each protocol that is served."""
         self.loop = loop
         self.clock = clock
         self.transactions = transactions
-        self.drivers = drivers
+        self.factories = factories
         self.open: set[Connection] = set()
         self.stopping = False
         self._unflushed: dict[Connection, None] = {}
@@ -85,13 +83,13 @@ class Connection(asyncio.Protocol):
         """Made by the listener for each connection it accepts."""
         self.listener = listener
         self.peer = ""
+        self.local_address: str | None = None
         self.is_secure = False
         self.is_writable = True
         self._connections = connections
         self._transport: asyncio.Transport | None = None
-        self._driver: Driver | None = None
-        self._first_bytes = b""
-        self._last_received = 0.0
+        self._last_received = connections.clock.monotonic()
+        self._driver: Driver = SniffingDriver(self, connections.factories, self._last_received)
         self._stalled_since: float | None = None
         self._stalled_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -103,9 +101,8 @@ class Connection(asyncio.Protocol):
         """Start the clock of the first bytes."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        name = transport.get_extra_info("peername")
-        self.peer = str(name[0]) if isinstance(name, tuple) else ""
-        self._last_received = self._connections.clock.monotonic()
+        self.peer = _address(transport, "peername") or ""
+        self.local_address = _address(transport, "sockname")
         self._connections.open.add(self)
         if self._connections.stopping:
             self.abort()
@@ -115,20 +112,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Run what the bytes ask for; replies leave at once, or with the tick's commit."""
         self._last_received = self._connections.clock.monotonic()
-        driver = self._driver
-        if driver is None:
-            data = self._first_bytes = self._first_bytes + data
-            driver = self._choose(data)
-        if driver is not None:
-            self._guard(driver.receive, data)
+        self._guard(self._driver.receive, data)
         self._end_turn()
 
     def eof_received(self) -> bool:
         """The client has finished sending; keep the other direction open while something is owed."""
-        if self._driver is not None:
-            self._guard(self._driver.receive_eof)
+        self._guard(self._driver.receive_eof)
         self._end_turn()
-        return self._driver is not None and not self._driver.is_finished
+        return not self._driver.is_finished
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""
@@ -138,8 +129,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._driver is not None:
-            self._guard(self._driver.lost)
+        self._guard(self._driver.lost)
 
     def pause_writing(self) -> None:
         """The client does not take what is written: produce no more, and take no more from it."""
@@ -154,8 +144,7 @@ class Connection(asyncio.Protocol):
         self.is_writable = True
         self._stalled_since = None
         self._apply_reading()
-        if self._driver is not None:
-            self._guard(self._driver.writable)
+        self._guard(self._driver.writable)
         self._end_turn()
 
     # What the driver calls (see `Channel`).
@@ -167,6 +156,14 @@ class Connection(asyncio.Protocol):
     def flush_now(self) -> None:
         """See `Channel.flush_now`."""
         self.flush()
+
+    def switch(self, driver: Driver, unread: bytes) -> None:
+        """See `Channel.switch`."""
+        self.flush()
+        self._driver = driver
+        self._tick_and_arm()
+        if unread:
+            driver.receive(unread)
 
     def pause_reading(self) -> None:
         """See `Channel.pause_reading`."""
@@ -183,14 +180,17 @@ class Connection(asyncio.Protocol):
     @property
     def is_busy(self) -> bool:
         """A request is in flight, or bytes wait for the client."""
-        if self._driver is None or self._transport is None:
+        if self._transport is None:
             return False
         return self._driver.is_busy or self._transport.get_write_buffer_size() > 0
 
     def flush(self) -> None:
         """Write what the driver has to say, and close where it has finished."""
+        self._guard(self._flush)
+
+    def _flush(self) -> None:
         driver, transport = self._driver, self._transport
-        if driver is None or transport is None:
+        if transport is None:
             return
         output = driver.take_output()
         if output:
@@ -200,9 +200,6 @@ class Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Finish what is in flight, then close."""
-        if self._driver is None:
-            self.abort()
-            return
         self._guard(self._driver.shutdown)
         self.flush_soon()
 
@@ -212,24 +209,6 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     # Inside.
-
-    def _choose(self, data: bytes) -> Driver | None:
-        """Pick the driver once the first bytes tell the protocol; drop what is not served."""
-        wire = sniff(data)
-        if wire is Wire.MORE:
-            return None
-        self._first_bytes = b""
-        self._guard(self._start, wire)
-        return self._driver
-
-    def _start(self, wire: Wire) -> None:
-        factory = self._connections.drivers.get(wire)
-        if factory is None:
-            _log.info("connection from %s to %s dropped: %s", self.peer, self.listener.name, wire.value)
-            self.abort()
-            return
-        self._driver = factory(self)
-        self._tick_and_arm()
 
     def _guard(self, step: Callable[..., None], *arguments: object) -> None:
         """Run a step of the driver. An unforeseen error is logged, and ends this connection alone."""
@@ -270,13 +249,9 @@ class Connection(asyncio.Protocol):
             self._timer = self._connections.loop.call_later(max(0.0, following - now), self._tick)
 
     def _tick_driver(self, now: float) -> float | None:
-        if self._driver is not None:
-            following = self._driver.tick(now, self._last_received)
-            self.flush_soon()
-            return following
-        if now >= self._last_received + FIRST_BYTES_SECONDS:
-            self.abort()
-        return self._last_received + FIRST_BYTES_SECONDS
+        following = self._driver.tick(now, self._last_received)
+        self.flush_soon()
+        return following
 
     def _tick_stalled(self, now: float) -> float | None:
         """Drop a client that has taken nothing for long; a slow one may be as slow as it likes."""
@@ -292,3 +267,8 @@ class Connection(asyncio.Protocol):
 
     def _unsent_bytes(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+
+def _address(transport: asyncio.BaseTransport, end: str) -> str | None:
+    name = transport.get_extra_info(end)
+    return str(name[0]) if isinstance(name, tuple) else None

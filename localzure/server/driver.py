@@ -26,6 +26,11 @@ class Channel(Protocol):
         ...
 
     @property
+    def local_address(self) -> str | None:
+        """The address that the client connected to."""
+        ...
+
+    @property
     def is_secure(self) -> bool:
         """The bytes travel inside TLS."""
         ...
@@ -41,6 +46,10 @@ class Channel(Protocol):
 
     def flush_now(self) -> None:
         """Take the output now, so that `is_writable` tells the truth."""
+        ...
+
+    def switch(self, driver: Driver, unread: bytes) -> None:
+        """Go on with another driver, and give it the bytes that this one received for it."""
         ...
 
     def pause_reading(self) -> None:

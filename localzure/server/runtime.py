@@ -30,6 +30,7 @@ from localzure.server.router import Router
 from localzure.server.services import Builder, Services
 from localzure.server.startup import StartupError
 from localzure.server.transactions import TickTransactions
+from localzure_protocols.http1 import Http1Connection
 from localzure_protocols.sniff import Wire
 from localzure_storage.open import open_store
 from localzure_storage.store import Durability, StoreUnusableError
@@ -139,7 +140,9 @@ class Server:
         """Wire the protocols to the services."""
         router = Router(services.http, OwnApi(self._health))
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
-        drivers: dict[Wire, Callable[[Channel], Driver]] = {Wire.HTTP1: lambda channel: HttpDriver(channel, http)}
+        drivers: dict[Wire, Callable[[Channel], Driver]] = {
+            Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http),
+        }
         if (amqp := services.amqp) is not None:
             container_id = f"{self._entropy.uuid().hex}_G0"
             drivers[Wire.AMQP] = lambda channel: AmqpDriver(channel, amqp, self._clock, container_id)

@@ -33,6 +33,8 @@ class Response:
     stream_id: int
     status: int
     headers: Headers
+    close: bool = False
+    """This is the connection's last response, where the protocol has a word for that (HTTP/1.1)."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class EndBody:
 
 @dataclass(slots=True)
 class StreamClosed:
-    """The peer gave up this exchange (reset, or the connection ended in the middle of it)."""
+    """This exchange ends without being complete: the peer gave it up, or, when sent, this side does."""
 
     stream_id: int
 

@@ -22,6 +22,9 @@ from localzure_protocols.events import (
 HEAD_BYTES_MAX = 64 * 1024
 """Longest head. A blob name of 1,024 characters can take 12 KiB percent-encoded, and a SAS or a token follow it."""
 
+ROOM_BYTES = 1024 * 1024
+"""What `room` answers."""
+
 _NO_BODY_STATUS = frozenset({204, 304})
 
 
@@ -35,6 +38,7 @@ class Http1Connection:
         self._request_ended = False
         self._response_ended = False
         self._failed = False
+        self._closing = False
         self._eof = False
 
     @property
@@ -42,6 +46,8 @@ class Http1Connection:
         """No further exchange is possible: close once everything has been written."""
         if self._failed:
             return not self._in_exchange or self._response_ended
+        if self._closing and not self._in_exchange:
+            return True
         return self._h11.our_state in {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}
 
     @property
@@ -67,12 +73,38 @@ class Http1Connection:
             self._h11.receive_data(b"")
         return self._events()
 
-    def send(self, event: Response | Body | EndBody | Continue) -> bytes:
-        """Encode a part of a response. After `EndBody`, call `receive(b"")` for what was pipelined."""
+    def room(self, stream_id: int) -> int:
+        """Bytes of body that may be sent now: the transport alone bounds them."""
+        del stream_id
+        return ROOM_BYTES
+
+    def consumed(self, stream_id: int, count: int) -> None:
+        """Part of a request's body has been dealt with: nothing to tell the client in this protocol."""
+
+    def shutdown(self) -> None:
+        """No further exchange is wanted: told to the client with the next response."""
+        self._closing = True
+
+    def send(self, event: Response | Body | EndBody | Continue | StreamClosed) -> bytes:
+        """Encode a part of a response. After `EndBody`, call `receive(b"")` for what was pipelined.
+
+        A response that breaks its own framing (a body that is not as long as its head said) ends the connection: the
+        client must not take it for whole.
+        """
+        try:
+            return self._send(event)
+        except h11.LocalProtocolError:
+            return self._send(StreamClosed(event.stream_id))
+
+    def _send(self, event: Response | Body | EndBody | Continue | StreamClosed) -> bytes:
         if isinstance(event, Body):
             return self._h11.send(h11.Data(data=event.data)) or b""
         if isinstance(event, Response):
-            return self._h11.send(h11.Response(status_code=event.status, headers=event.headers)) or b""
+            close = [(b"connection", b"close")] if event.close or self._closing else []
+            return self._h11.send(h11.Response(status_code=event.status, headers=[*event.headers, *close])) or b""
+        if isinstance(event, StreamClosed):
+            self._failed = self._response_ended = True
+            return b""
         if isinstance(event, Continue):
             if not self._h11.they_are_waiting_for_100_continue:
                 return b""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from localzure.config.settings import Listener
+from localzure.server.exchange import BODY_TURN_BYTES
 from localzure.server.http import (
-    BODY_TURN_BYTES,
     IDLE_SECONDS_MAX,
     REQUEST_SILENCE_SECONDS_MAX,
     HttpContext,
@@ -17,6 +17,7 @@ from localzure.server.http import (
 from localzure.server.router import NoServiceError
 from localzure.server.transactions import TickTransactions
 from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, ServiceError
+from localzure_protocols.http1 import Http1Connection
 from localzure_storage.memory import MemoryStore
 from localzure_storage.store import StorageError
 from tests.failing_store import FailingStore
@@ -154,7 +155,7 @@ class Wire:
             SeededEntropy(1),
             self.soon.append,
         )
-        self.driver = self.channel.driver = HttpDriver(self.channel, context)
+        self.driver = self.channel.driver = HttpDriver(self.channel, Http1Connection(), context)
 
     def send(self, data: bytes) -> bytes:
         """Send bytes, let the loop turn until it has nothing to do, and return everything that came back."""
@@ -252,11 +253,13 @@ def test_a_streamed_reply_goes_only_as_fast_as_the_client_takes_it(wire: Wire) -
     wire.send(get("/stream"))
     taken = len(wire.channel.sent)
     assert taken < 1_000_000
+    wire.send(get("/a"))
     assert not wire.channel.reading
     wire.channel.writable_bytes, wire.channel.is_writable = 1 << 40, True
     wire.driver.writable()
     assert len(wire.channel.sent) <= taken + BODY_TURN_BYTES + 300_000
-    assert wire.turn().endswith(body)
+    assert body in wire.turn()
+    assert wire.channel.sent.count(b"HTTP/1.1 200 ") == 2
     assert wire.service.closed == 1
     assert wire.channel.reading
 
@@ -273,7 +276,6 @@ def test_a_body_that_is_shorter_than_promised_ends_the_connection(wire: Wire, ca
     wire.send(put("/stream", b"short"))
     wire.send(get("/stream"))
     assert wire.driver.is_finished
-    assert "could not be framed" in caplog.text
     assert wire.service.closed == 1
 
 
