@@ -22,6 +22,13 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from localzure.testing import LocalZure
 
+# A connection that a server cuts is dropped by the client library without closing its socket.
+pytestmark = [
+    pytest.mark.usefixtures("abandoned_sockets"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 ROUNDS = 4
 TRAFFIC_SECONDS = 1.2
 

@@ -16,6 +16,13 @@ from azure.storage.blob import BlobServiceClient
 
 from localzure.testing import LocalZure
 
+# A connection that a server cuts is dropped by the client library without closing its socket.
+pytestmark = [
+    pytest.mark.usefixtures("abandoned_sockets"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 DISK_MEGABYTES = 24
 ROOM_SECONDS_MAX = 10
 
