@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localzure.auth import shared_key
+from localzure.auth import shared_key, table_shared_key
 from localzure.auth.principal import AuthenticationError, Principal, PrincipalKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from localzure.auth.accounts import Accounts
     from localzure.auth.principal import AuthLevel
@@ -27,6 +27,13 @@ SCHEMES: dict[str, Scheme | None] = {
 }
 """Scheme in lower case → what checks it, given (request, parameters, address, accounts, wall time)."""
 
+TABLE_SCHEMES: dict[str, Scheme | None] = {
+    **SCHEMES,
+    "sharedkey": table_shared_key.verify,
+    "sharedkeylite": table_shared_key.verify_lite,
+}
+"""The schemes of the Table service: what its keys sign has forms of its own."""
+
 VERSION_THAT_CHALLENGES = "2019-12-12"
 """From this `x-ms-version` on, requests without credentials are answered 401 with a challenge, before it 404."""
 
@@ -37,14 +44,19 @@ CHALLENGE = (
 
 
 def authenticate(
-    request: HttpRequest, address: Address, accounts: Accounts, level: AuthLevel, now: Instant
+    request: HttpRequest,
+    address: Address,
+    accounts: Accounts,
+    level: AuthLevel,
+    now: Instant,
+    schemes: Mapping[str, Scheme | None] = SCHEMES,
 ) -> Principal:
     """Return who sent `request`, as far as `level` asks; `now` is the wall time. Raises AuthenticationError."""
     if level == "off":
         return Principal(PrincipalKind.OWNER, address.account)
     header = request.headers.get("authorization")
     if header is not None:
-        return _by_header(request, header, address, accounts, level, now)
+        return _by_header(request, header, address, accounts, level, now, schemes)
     if "sig=" in request.raw_query and _has_signature(request.raw_query):
         if level == "verify":
             raise AuthenticationError("NotImplemented", detail="Shared access signatures are not implemented.")
@@ -62,17 +74,23 @@ def refuse_anonymous(request: HttpRequest) -> AuthenticationError:
 
 
 def _by_header(
-    request: HttpRequest, header: str, address: Address, accounts: Accounts, level: AuthLevel, now: Instant
+    request: HttpRequest,
+    header: str,
+    address: Address,
+    accounts: Accounts,
+    level: AuthLevel,
+    now: Instant,
+    schemes: Mapping[str, Scheme | None],
 ) -> Principal:
     scheme, _, parameters = header.strip().partition(" ")
     name = scheme.lower()
-    if name not in SCHEMES or not parameters:
+    if name not in schemes or not parameters:
         raise AuthenticationError("InvalidAuthenticationInfo")
     if address.account not in accounts:
         raise AuthenticationError("AuthenticationFailed", detail=_unknown_account(address.account))
     if level == "any":
         return Principal(PrincipalKind.OWNER, address.account)
-    check = SCHEMES[name]
+    check = schemes[name]
     if check is None:
         raise AuthenticationError("NotImplemented", detail=f"Authentication scheme {scheme} is not implemented.")
     return check(request, parameters, address, accounts, now)

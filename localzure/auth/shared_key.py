@@ -46,6 +46,20 @@ _PARAMETERS = re.compile(r"([^:\s]+):([A-Za-z0-9+/]+={0,2})", re.ASCII)
 
 def verify(request: HttpRequest, parameters: str, address: Address, accounts: Accounts, now: Instant) -> Principal:
     """Check `account:signature` against a request (see `localzure.auth.authenticate.SCHEMES`)."""
+    signature = claimed_signature(request, parameters, address, now)
+    account = address.account
+    keys = accounts[account]
+    text = string_to_sign(request, account)
+    if is_signed(keys, signature, text.encode("latin-1")):
+        return Principal(PrincipalKind.OWNER, account)
+    for variant in _variants(request, account):
+        if is_signed(keys, signature, variant):
+            return Principal(PrincipalKind.OWNER, account)
+    raise not_signed(signature, text)
+
+
+def claimed_signature(request: HttpRequest, parameters: str, address: Address, now: Instant) -> str:
+    """Return the signature of `account:signature`, once it is by the request's account and of this quarter-hour."""
     match = _PARAMETERS.fullmatch(parameters)
     if match is None:
         raise AuthenticationError("InvalidAuthenticationInfo")
@@ -56,14 +70,12 @@ def verify(request: HttpRequest, parameters: str, address: Address, accounts: Ac
             detail=f"The account '{account}' that signed the request is not the account '{address.account}' it is for.",
         )
     _check_date(request, now)
-    keys = accounts[account]
-    text = string_to_sign(request, account)
-    if _matches(keys, signature, text.encode("latin-1")):
-        return Principal(PrincipalKind.OWNER, account)
-    for variant in _variants(request, account):
-        if _matches(keys, signature, variant):
-            return Principal(PrincipalKind.OWNER, account)
-    raise AuthenticationError(
+    return signature
+
+
+def not_signed(signature: str, text: str) -> AuthenticationError:
+    """Return the error of a signature that no key of the account makes of `text`."""
+    return AuthenticationError(
         "AuthenticationFailed",
         detail=f"The MAC signature found in the HTTP request '{signature}' is not the same as any computed signature. "
         f"Server used following string to sign: '{text}'.",
@@ -157,8 +169,8 @@ _PUNCTUATION = "!#$%&*.^_`|~+"
 """What header names may hold beside hyphens, digits and letters, in the order of Windows' word sort."""
 
 
-def _matches(keys: tuple[SigningKey, ...], signature: str, text: bytes) -> bool:
-    """Whether one of the keys made the signature; compared in constant time."""
+def is_signed(keys: tuple[SigningKey, ...], signature: str, text: bytes) -> bool:
+    """Whether one of the keys made the signature of `text`; compared in constant time."""
     return any(hmac.compare_digest(key.sign(text), signature) for key in keys)
 
 

@@ -32,6 +32,7 @@ class ErrorRow(NamedTuple):
 COMMON_ERRORS: Mapping[str, ErrorRow] = {
     "ConditionHeadersNotSupported": ErrorRow(400, "Condition headers are not supported."),
     "ConditionNotMet": ErrorRow(412, "The condition specified using HTTP conditional header(s) is not met."),
+    "CorsPreflightFailure": ErrorRow(403, "CORS not enabled or no matching rule found for this request."),
     "EmptyMetadataKey": ErrorRow(400, "The key for one of the metadata key-value pairs is empty."),
     "InsufficientAccountPermissions": ErrorRow(403, "Write operations are not allowed."),
     "InternalError": ErrorRow(500, "The server encountered an internal error. Please retry the request."),
