@@ -1,0 +1,1 @@
+"""Load generators, floors to compare with, and the run that measures servers against each other."""
