@@ -16,9 +16,9 @@ def storage_error(error: lmdb.Error | OSError) -> StorageError:
     """Return the error that callers get for one of LMDB's or the system's."""
     if isinstance(error, StorageError):
         return error
-    code = error.errno if isinstance(error, OSError) else error.code
+    code, reason = (error.errno, error.strerror or error) if isinstance(error, OSError) else (error.code, error.reason)
     if isinstance(error, _FULL) or code in _FULL_ERRNOS:
-        return StoreFullError(f"the store has no room left: {error}")
+        return StoreFullError(f"the store has no room left: {reason}")
     return StorageError(f"the store failed: {error}")
 
 

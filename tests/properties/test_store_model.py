@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from localzure_storage.data_file import require_whole
 from localzure_storage.lmdb import LmdbStore
 from localzure_storage.lmdb_keys import SHORT_KEY_BYTES_MAX
 from localzure_storage.lmdb_transactions import _Writer
@@ -200,6 +201,12 @@ class _LmdbMachine(_StoreMachine):
             writer = self.writer
             assert isinstance(writer, _Writer)
             self.require_no_more_than(writer._txn, self.model[-1])
+
+    @invariant()
+    def the_file_would_open_again(self) -> None:
+        """Whatever the last commits left at the file's end, it is not taken for one that was cut short."""
+        with (self.directory / "store" / "data.mdb").open("rb") as file:
+            require_whole(file.fileno())
 
     def require_no_more_than(self, txn: lmdb.Transaction[bytes], content: dict[bytes, bytes]) -> None:
         trees = self.store._trees
