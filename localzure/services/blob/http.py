@@ -12,7 +12,7 @@ from localzure.auth.principal import PrincipalKind
 from localzure.services.blob.call import Call, Parts
 from localzure.services.blob.engine import containers, remains
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.operations import UNBUILT_HEADERS, Resource, find, not_implemented
+from localzure.services.blob.operations import Resource, find, not_implemented, refuse_header
 from localzure.services.storage_rest.errors import describe, render_xml
 from localzure.services.storage_rest.headers import is_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
@@ -81,8 +81,8 @@ class BlobService:
             _check_public(call)
         if operation.handler is None:
             raise not_implemented(operation)
-        if not UNBUILT_HEADERS.isdisjoint(headers):
-            raise not_implemented(operation, next(name for name in headers if name in UNBUILT_HEADERS))
+        if not operation.refused.isdisjoint(headers):
+            raise refuse_header(operation, headers)
         return operation.handler(call)
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:

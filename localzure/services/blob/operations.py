@@ -25,6 +25,31 @@ if TYPE_CHECKING:
 Resource = Literal["service", "container", "blob"]
 
 
+UNBUILT_HEADERS = frozenset(
+    {
+        "x-ms-access-tier-if-modified-since",
+        "x-ms-access-tier-if-unmodified-since",
+        "x-ms-content-crc64",
+        "x-ms-encryption-algorithm",
+        "x-ms-encryption-key",
+        "x-ms-encryption-key-sha256",
+        "x-ms-encryption-scope",
+        "x-ms-if-tags",
+        "x-ms-immutability-policy-mode",
+        "x-ms-immutability-policy-until-date",
+        "x-ms-legal-hold",
+        "x-ms-range-get-content-crc64",
+        "x-ms-structured-body",
+        "x-ms-structured-content-length",
+        "x-ms-tags",
+    }
+)
+"""Headers that change what a built operation means and that none of them takes yet: with one of them it is a 501."""
+
+CONDITION_HEADERS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
+"""The conditional headers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Has:
     """What tells an operation from its neighbours: a header or a parameter, with any value or with one."""
@@ -53,15 +78,16 @@ class Operation:
     """The SAS permissions of which any one is enough; empty for what no SAS allows."""
     conditions: frozenset[str]
     """The conditional headers that it takes."""
+    refused: frozenset[str]
+    """The headers with which it is refused: other conditions, and what is not built."""
     public: Literal["blob", "container"] | None
     """The least public access with which anonymous callers may do it."""
     handler: Handler | None
     """None for what is not built: 501."""
 
 
-_TAGS = frozenset({"if-match", "if-none-match"})
 _TIMES = frozenset({"if-modified-since", "if-unmodified-since"})
-_ALL = _TAGS | _TIMES
+_ALL = CONDITION_HEADERS
 _NONE: frozenset[str] = frozenset()
 
 
@@ -86,6 +112,7 @@ def _row(
         when,
         permission,
         conditions,
+        UNBUILT_HEADERS | (CONDITION_HEADERS - conditions),
         public,
         handler,
     )
@@ -329,27 +356,6 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 """Every operation."""
 
-UNBUILT_HEADERS = frozenset(
-    {
-        "x-ms-access-tier-if-modified-since",
-        "x-ms-access-tier-if-unmodified-since",
-        "x-ms-content-crc64",
-        "x-ms-encryption-algorithm",
-        "x-ms-encryption-key",
-        "x-ms-encryption-key-sha256",
-        "x-ms-encryption-scope",
-        "x-ms-if-tags",
-        "x-ms-immutability-policy-mode",
-        "x-ms-immutability-policy-until-date",
-        "x-ms-legal-hold",
-        "x-ms-range-get-content-crc64",
-        "x-ms-structured-body",
-        "x-ms-structured-content-length",
-        "x-ms-tags",
-    }
-)
-"""Headers that change what a built operation means and that none of them takes yet: with one of them it is a 501."""
-
 _Route = tuple[str, str, str, str]
 
 _ROUTES: dict[_Route, list[Operation]] = {}
@@ -374,9 +380,17 @@ def find(resource: Resource, method: str, headers: Mapping[str, str], query: Map
     raise _undecided(rows, headers)
 
 
-def not_implemented(operation: Operation, header: str | None = None) -> BlobError:
-    """Return the 501 that names an operation that is not built, or the header that it does not take yet."""
-    return BlobError("NotImplemented", Operation=operation.name, HeaderName=header or "")
+def not_implemented(operation: Operation) -> BlobError:
+    """Return the 501 that names an operation that is not built."""
+    return BlobError("NotImplemented", Operation=operation.name)
+
+
+def refuse_header(operation: Operation, headers: Mapping[str, str]) -> BlobError:
+    """Return the error for the first header that is among `operation.refused`."""
+    name = next(name for name in headers if name in operation.refused)
+    if name in CONDITION_HEADERS:
+        return BlobError("ConditionHeadersNotSupported", HeaderName=name)
+    return BlobError("NotImplemented", Operation=operation.name, HeaderName=name)
 
 
 def _unroutable(resource: Resource, restype: str, comp: str) -> BlobError:
