@@ -36,8 +36,6 @@ class AuthLevel(StrEnum):
     """Any token will do, and so will none."""
     VERIFY = "verify"
     """Signatures and expiry are checked, and links need a token for what they do."""
-    RBAC = "rbac"
-    """As `verify`: shared access keys carry their rights."""
 
 
 class Right(Flag):
@@ -84,7 +82,7 @@ class Authority:
     @property
     def enforces(self) -> bool:
         """Links need a token for what they do."""
-        return self.level in {AuthLevel.VERIFY, AuthLevel.RBAC}
+        return self.level is AuthLevel.VERIFY
 
     def grant_of_token(self, token: str, wall: int) -> Grant:
         """Check a token at machine time `wall`. Raises ServiceBusError (TOKEN_REFUSED)."""

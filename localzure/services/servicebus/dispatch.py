@@ -89,7 +89,7 @@ class Dispatch:
             place = line[0]
             limit = min(place.credit, place.waiter.wanted())
             if limit <= 0:
-                # Its credit was used up or taken back; a client that takes nothing joins again when it does.
+                # Its credit was taken back; a client that takes nothing joins again when it does.
                 line.popleft()
                 place.waiter.queued -= place.credit
             elif left <= 0:
@@ -103,6 +103,8 @@ class Dispatch:
                 left -= max(given, 1)
                 if queue in self._stalled:
                     return
+                if not place.credit:
+                    line.popleft()
 
     def resume(self) -> None:
         """Go on with what was left, or could not be written, when the alarm has gone off."""
