@@ -63,7 +63,7 @@ LEAVES_MAX = 256
 TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105 - guards nothing: Java insists on a password, and this is its own default
 """The password of `ca.p12`."""
 
-_ALWAYS = ("localhost", "127.0.0.1", "::1")
+_ALWAYS = ("localhost", "localzure", "127.0.0.1", "::1")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NAME_CHARACTERS_MAX = 253
 
@@ -132,8 +132,9 @@ def make_leaf(
 def certificate_names(server_name: str | None, local_address: str | None) -> tuple[str, ...]:
     """The names of the leaf for a client that asked for `server_name`, or for none, at `local_address`.
 
-    Clients that connect to an IP address send no name (RFC 6066, section 3), so every leaf covers loopback and the
-    address that was connected to. What cannot be a host name is left out.
+    Clients that connect to an IP address send no name (RFC 6066, section 3), nor does Java for a name without a dot,
+    such as a container's. So every leaf covers loopback, the address that was connected to, and the usual name of the
+    container. What cannot be a host name is left out.
     """
     names = dict.fromkeys((*_names_for(server_name), *_ALWAYS))
     address = _address(local_address)
@@ -145,11 +146,15 @@ def certificate_names(server_name: str | None, local_address: str | None) -> tup
 class CertificateAuthority:
     """Answers every TLS handshake with a certificate for the name that it asks for."""
 
-    def __init__(self, identity: Identity, clock: Clock, entropy: Entropy) -> None:
-        """`identity` comes from `make_authority`, or from `certificate_files.open_authority`."""
+    def __init__(self, identity: Identity, clock: Clock, entropy: Entropy, own_names: Iterable[str] = ()) -> None:
+        """`identity` comes from `make_authority`, or from `certificate_files.open_authority`.
+
+        Every leaf covers `own_names` too: those of the machine, for clients that do not say which they use.
+        """
         self._identity = identity
         self._clock = clock
         self._entropy = entropy
+        self._own_names = tuple(name for own in own_names for name in _names_for(own))
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         self._leaves: OrderedDict[tuple[str, ...], _Leaf] = OrderedDict()
         self.context = server_context()
@@ -168,7 +173,7 @@ class CertificateAuthority:
 
     def leaf_context(self, server_name: str | None, local_address: str | None) -> ssl.SSLContext:
         """The context whose certificate is for `server_name`, or for `local_address` where no name was sent."""
-        names = certificate_names(server_name, local_address)
+        names = tuple(dict.fromkeys((*certificate_names(server_name, local_address), *self._own_names)))
         now = self._clock.wall()
         leaf = self._leaves.get(names)
         if leaf is None or not leaf.fresh_from <= now < leaf.fresh_until:

@@ -35,7 +35,7 @@ from tests.twins import START, ManualClock, SeededEntropy
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "localzure", "127.0.0.1", "::1")
 
 
 def _authority(seed: int = 7) -> CertificateAuthority:
@@ -53,7 +53,8 @@ def _authority(seed: int = 7) -> CertificateAuthority:
         (None, "fe80::1%eth0", (*LOOPBACK, "fe80::1")),
         ("localhost", "192.168.1.5", (*LOOPBACK, "192.168.1.5")),
         ("LocalHost.", None, LOOPBACK),
-        ("localzure", None, ("localzure", *LOOPBACK)),
+        ("localzure", None, ("localzure", "localhost", "127.0.0.1", "::1")),
+        ("azurite", None, ("azurite", *LOOPBACK)),
         ("my_service", None, ("my_service", *LOOPBACK)),
         ("blob.localhost", None, ("blob.localhost", *LOOPBACK)),
         ("acct.blob.localhost", None, ("blob.localhost", "*.blob.localhost", *LOOPBACK)),
@@ -148,6 +149,16 @@ def _served_certificate(authority: CertificateAuthority, name: str, local_addres
 )
 def test_a_strict_client_accepts_every_name(name: str) -> None:
     _served_certificate(_authority(), name, "10.9.8.7")
+
+
+def test_the_machines_own_names_are_covered_without_being_asked_for() -> None:
+    clock, entropy = ManualClock(), SeededEntropy(7)
+    own_names = ["Build-17", "not a name", "10.1.1.1"]
+    authority = CertificateAuthority(make_authority(clock.wall(), entropy), clock, entropy, own_names)
+    client = TlsClient(client_context(trusted=authority.pem), "build-17")
+    server = TlsConnection(authority.leaf_context(None, None))
+    shake_hands(client, server)
+    assert server.is_established
 
 
 def test_another_authority_is_not_trusted() -> None:
