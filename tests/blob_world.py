@@ -167,7 +167,7 @@ class BlobWorld:
                 more = self.extents.sweep(writer, 1 << 20)
             self.transactions.commit()
 
-    def keys(self) -> list[bytes]:
+    def stored_keys(self) -> list[bytes]:
         """Every key in the store."""
         with self.store.read() as reader:
             return [key for key, _ in reader.scan(b"", b"\xff")]
