@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.process import PeakMemory, ServerProcess, anonymous_bytes, cpu_seconds
 
-READY = "print('ready http://127.0.0.1:1', flush=True); input()"
+READY = "import signal; print('ready http://127.0.0.1:1', flush=True); signal.pause()"
 
 
 def test_memory_of_its_own_is_counted() -> None:
