@@ -10,10 +10,19 @@ ENTRY_POINTS = {"localzure.__main__", "localzure.cli.main", "localzure.testing"}
 AHEAD = {
     "localzure.server.certificate_files": "TLS",
     "localzure.server.certificates": "TLS",
+    "localzure.server.layer": "TLS and WebSocket",
+    "localzure.server.tls": "TLS",
+    "localzure.server.websocket": "WebSocket",
+    "localzure.services.storage_rest.access_policies": "Table storage",
+    "localzure.services.storage_rest.cors": "Table storage",
+    "localzure.services.storage_rest.iso8601": "Table storage",
+    "localzure.services.storage_rest.service_properties": "Table storage",
+    "localzure.services.table": "Table storage",
+    "localzure_protocols.http2": "HTTP/2",
     "localzure_protocols.tls": "TLS",
     "localzure_protocols.websocket": "WebSocket",
 }
-"""Modules that are complete and tested, and that the server does not serve yet: which wire each is for."""
+"""Modules and packages that are tested, and that the server does not serve yet: what each is for."""
 
 
 def test_no_module_is_there_that_nobody_uses() -> None:
@@ -27,5 +36,6 @@ def test_no_module_is_there_that_nobody_uses() -> None:
         used |= more
         unseen.extend(more)
     unused = graph.modules - used
-    assert unused - AHEAD.keys() == set(), "nobody uses these"
-    assert AHEAD.keys() - unused == set(), "these are used: take them off the list"
+    ahead = {name: {module for module in unused if f"{module}.".startswith(f"{name}.")} for name in AHEAD}
+    assert sorted(unused.difference(*ahead.values())) == [], "nobody uses these"
+    assert [name for name, modules in ahead.items() if not modules] == [], "these are used: take them off the list"

@@ -45,7 +45,7 @@ BANNED = {
         r"(?i)/work/|\bthe brief\b|\bcolleagues?\b|\bas (asked|requested|instructed|discussed)\b",
         "no narration",
     ),
-    "steps": (r"(?i)\bin (this|the next|a later|an earlier) (step|phase|iteration|commit)\b", "no narration"),
+    "steps": (r"(?i)\bin (this|the next|a later|an earlier) (phase|iteration|commit)\b", "no narration"),
     "tools": (r"(?i)\b(subagent|language model|chatgpt|claude|copilot)\b", "no narration"),
     "history": (
         r"(?i)\b(previously|formerly|used to be|no longer needed|has been (moved|renamed|refactored))\b",
