@@ -194,6 +194,9 @@ class Inbound:
         """Take a piece of a message, and complete the message if it is the last one."""
         if not self._begin_message(attachment, events):
             return
+        if attachment.is_inside and not more:
+            # The engine has an event for the first transfer of this message: it must not stand for the last one.
+            self._inform(events)
         if not attachment.is_inside:
             attachment.begun = begun
         elif begun[2]:

@@ -232,6 +232,7 @@ class Links:
         """Our DETACH is out."""
         self._written(attachment)
         attachment.is_detach_written = True
+        self._engine.link_ended(attachment.engine)
         del self.by_local[attachment.session.local_channel, attachment.local_handle]
         if attachment.is_detached:
             self._finished.append(attachment)

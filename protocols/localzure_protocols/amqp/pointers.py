@@ -74,7 +74,19 @@ class EngineSession:
 class EngineLink:
     """A link of the engine, with the deliveries on it that are not settled."""
 
-    __slots__ = ("expected", "free_number", "is_ignored", "link", "live", "number", "numbers", "pointer", "session")
+    __slots__ = (
+        "expected",
+        "free_number",
+        "is_ended",
+        "is_ignored",
+        "link",
+        "live",
+        "number",
+        "numbers",
+        "pointer",
+        "session",
+        "unseen",
+    )
 
     def __init__(self, number: int, link: Link, session: EngineSession, pointer: Pointer) -> None:
         self.number = number
@@ -83,6 +95,10 @@ class EngineLink:
         self.pointer = pointer
         self.is_ignored = False
         """What still comes on this link is settled unseen: it has been detached from this side."""
+        self.is_ended = False
+        """Our DETACH is out."""
+        self.unseen: list[Pointer] = []
+        """Deliveries to be settled unseen, but not before DETACH, which says what became of them."""
         self.free_number = number << _DELIVERY_BITS
         self.live: dict[int, Pointer] = {}
         self.numbers: dict[Pointer, int] = {}
@@ -180,8 +196,11 @@ class Engine:
                 if not _readable(delivery):
                     if link is not None:
                         self._outcome(link, delivery, events)
-                elif link is None or link.is_ignored:
+                elif link is None or link.is_ended:
                     _settle(delivery)
+                elif link.is_ignored:
+                    _advance(link.pointer)
+                    link.unseen.append(delivery)
                 elif link.expected:
                     message = link.expected.popleft()
                     if message is None:
@@ -270,6 +289,13 @@ class Engine:
         self.ignore(link)
         lib.pn_link_close(link.pointer)
 
+    def link_ended(self, link: EngineLink) -> None:
+        """Our DETACH is out: settle what came since it was asked for."""
+        link.is_ended = True
+        for delivery in link.unseen:
+            _settle(delivery)
+        link.unseen.clear()
+
     def ignore(self, link: EngineLink) -> None:
         """Forget the deliveries of a link, and settle unseen what still comes on it."""
         link.is_ignored = True
@@ -281,6 +307,7 @@ class Engine:
         """Free a link that both sides have detached."""
         if self._links.pop(link.number, None) is not None:
             self.ignore(link)
+            link.unseen.clear()
             del self._links_by_pointer[link.pointer]
             lib.pn_link_free(link.pointer)
             link.pointer = None
