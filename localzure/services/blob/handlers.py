@@ -26,6 +26,7 @@ from localzure.services.blob.model import (
 )
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import reply_headers
+from localzure.services.storage_rest.sinks import Bodiless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,25 +57,6 @@ Reply = TypeVar("Reply")
 
 
 # --- operations without a body ------------------------------------------------------------------------------------
-
-
-class Bodiless:
-    """The sink of an operation without a body; one that comes nevertheless is dropped."""
-
-    __slots__ = ("_finish",)
-
-    def __init__(self, finish: Callable[[], HttpReply]) -> None:
-        self._finish = finish
-
-    def write(self, data: bytes) -> None:
-        """See `BodySink`."""
-
-    def finish(self) -> HttpReply:
-        """See `BodySink`."""
-        return self._finish()
-
-    def abandon(self) -> None:
-        """See `BodySink`."""
 
 
 def reading(
