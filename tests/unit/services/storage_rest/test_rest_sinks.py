@@ -14,7 +14,7 @@ def _request(**headers: str) -> HttpRequest:
     return HttpRequest("PUT", "/", "", named, "http", "localhost", "127.0.0.1", "id")
 
 
-def test_pieces_are_given_whole():
+def test_pieces_are_given_whole() -> None:
     seen: list[bytes] = []
 
     def finish(body: bytes) -> HttpReply:
@@ -28,7 +28,7 @@ def test_pieces_are_given_whole():
     assert seen == [b"abcdef"]
 
 
-def test_a_body_beyond_the_limit_is_refused_when_it_gets_there():
+def test_a_body_beyond_the_limit_is_refused_when_it_gets_there() -> None:
     sink = Collecting(_request(), 4, lambda _: HttpReply(200))
     sink.write(b"abcd")
     with pytest.raises(StorageRestError) as caught:
@@ -39,12 +39,12 @@ def test_a_body_beyond_the_limit_is_refused_when_it_gets_there():
 
 
 @pytest.mark.parametrize("length", ["5", "9" * 30])
-def test_a_head_that_promises_too_much_is_refused_at_once(length):
+def test_a_head_that_promises_too_much_is_refused_at_once(length: str) -> None:
     with pytest.raises(StorageRestError, match="RequestBodyTooLarge"):
         Collecting(_request(content_length=length), 4, lambda _: HttpReply(200))
 
 
-def test_a_body_that_nobody_asked_for_is_dropped():
+def test_a_body_that_nobody_asked_for_is_dropped() -> None:
     sink = Bodiless(lambda: HttpReply(204))
     sink.write(b"x" * 100)
     assert sink.finish().status == 204
