@@ -157,6 +157,10 @@ class Connection(asyncio.Protocol):
         """See `Channel.flush_now`."""
         self.flush()
 
+    def rearm(self) -> None:
+        """See `Channel.rearm`."""
+        self._tick_and_arm()
+
     def switch(self, driver: Driver, unread: bytes) -> None:
         """See `Channel.switch`."""
         self.flush()

@@ -48,6 +48,10 @@ class Channel(Protocol):
         """Take the output now, so that `is_writable` tells the truth."""
         ...
 
+    def rearm(self) -> None:
+        """The deadline that `Driver.tick` told has changed: ask again."""
+        ...
+
     def switch(self, driver: Driver, unread: bytes) -> None:
         """Go on with another driver, and give it the bytes that this one received for it."""
         ...

@@ -117,15 +117,14 @@ class Server:
             stack.callback(services.close)
             connections = self._connect(services, transactions, loop)
             stack.callback(connections.abort)
-            async with asyncio.TaskGroup() as tasks:
-                background = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
-                if (checkpoint := store.checkpoint) is not None:
-                    hurry = asyncio.Event()
-                    transactions.on_failed = hurry.set
-                    background.append(tasks.create_task(keep_checkpoints(checkpoint, hurry)))
-                await self._serve(connections, announce)
-                for task in background:
-                    task.cancel()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    background = self._start_background(tasks, store, transactions, services)
+                    await self._serve(connections, announce)
+                    for task in background:
+                        task.cancel()
+            except* StartupError as failures:
+                raise failures.exceptions[0] from None
         _log.info("stopped")
 
     def _open_store(self) -> Store:
@@ -149,6 +148,17 @@ class Server:
         connections = Connections(loop, self._clock, transactions, drivers)
         transactions.on_settled = connections.flush
         return connections
+
+    def _start_background(
+        self, tasks: asyncio.TaskGroup, store: Store, transactions: TickTransactions, services: Services
+    ) -> list[asyncio.Task[None]]:
+        """Start what runs beside the clients."""
+        running = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
+        if (checkpoint := store.checkpoint) is not None:
+            hurry = asyncio.Event()
+            transactions.on_failed = hurry.set
+            running.append(tasks.create_task(keep_checkpoints(checkpoint, hurry)))
+        return running
 
     async def _serve(self, connections: Connections, announce: Announce) -> None:
         """Accept connections from here to the signal that stops the server, then let them finish."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from localzure.config.settings import Listener
+from localzure.server.driver import Driver
 from localzure.server.exchange import BODY_TURN_BYTES
 from localzure.server.http import (
     IDLE_SECONDS_MAX,
@@ -14,7 +15,7 @@ from localzure.server.http import (
     HttpContext,
     HttpDriver,
 )
-from localzure.server.router import NoServiceError
+from localzure.server.own_api import NoServiceError
 from localzure.server.transactions import TickTransactions
 from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, ServiceError
 from localzure_protocols.http1 import Http1Connection
@@ -110,6 +111,7 @@ class Channel:
     def __init__(self) -> None:
         self.listener = Listener("blob", "blob", 0, "--blob-port")
         self.peer = "192.0.2.1"
+        self.local_address: str | None = None
         self.is_secure = False
         self.is_writable = True
         self.writable_bytes = 1 << 40
@@ -130,6 +132,12 @@ class Channel:
         self.writable_bytes -= len(output)
         self.is_writable = self.writable_bytes > 0
         return self.sent
+
+    def rearm(self) -> None:
+        pass
+
+    def switch(self, driver: Driver, unread: bytes) -> None:
+        raise AssertionError("these tests stay with HTTP")
 
     def pause_reading(self) -> None:
         self.reading = False
