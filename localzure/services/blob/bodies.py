@@ -135,8 +135,8 @@ class Download:
             return b""
         with self._transactions.reader() as reader:
             data = self._content.read(reader, self._offset, take)
-        self._offset += take
-        self._left -= take
+        self._offset += len(data)
+        self._left -= len(data)
         return data
 
     def close(self) -> None:
@@ -147,9 +147,11 @@ class Download:
 def open_body(
     engine: Engine, transactions: Transactions, reader: Reader, record: BlobRecord, offset: int, length: int
 ) -> bytes | Download:
-    """Return a range of a blob's content: whole where it is small, else to be read while it is sent."""
+    """Return a range of a blob's content: whole where one step reads it, else to be read while it is sent."""
     if not length:
         return b""
     if length <= WHOLE_BYTES_MAX:
-        return ContentReader(engine, record).read(reader, offset, length)
+        data = ContentReader(engine, record).read(reader, offset, length)
+        if len(data) == length:
+            return data
     return Download(engine, transactions, record, offset, length)

@@ -209,7 +209,7 @@ def _range_reply(call: Call, reader: Reader, record: BlobRecord, asked: ByteRang
         headers.append(("x-ms-blob-content-md5", replies.md5_text(record.headers.content_md5)))
     parts = call.parts
     if with_digest:
-        data = ContentReader(parts.engine, record).read(reader, asked.first, length)
+        data = ContentReader(parts.engine, record).read_all(reader, asked.first, length)
         headers.append(("content-md5", replies.md5_text(hashlib.md5(data, usedforsecurity=False).digest())))
         return HttpReply(206, headers, data)
     body = open_body(parts.engine, parts.transactions, reader, record, asked.first, length)

@@ -6,6 +6,7 @@ import pytest
 
 from localzure.gateway.address import resolve
 from localzure.services.blob.bodies import STEP_BYTES
+from localzure.services.blob.engine import content
 from localzure.services.interface import BodySink, BodySource
 from localzure_storage.memory import MemoryStore
 from localzure_storage.store import StorageError
@@ -236,6 +237,23 @@ def test_a_download_keeps_its_bytes(world: BlobWorld, kind: str, change: str) ->
     world.ask("DELETE", "box", "restype=container")
     world.sweep()
     assert len(world.stored_keys()) == 1, "nothing but the last number given"
+
+
+def test_a_step_of_a_download_reads_few_blocks(world: BlobWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "PIECES_MAX", 3)
+    names = [str(number) for number in range(10)]
+    for name in names:
+        world.stage("box/many", name, name.encode() * 2)
+    world.commit("box/many", *names)
+    source = download(world, "box/many")
+    steps = []
+    while piece := source.read(1000):
+        steps.append(piece)
+    source.close()
+    assert steps == [b"001122", b"334455", b"667788", b"99"]
+    assert world.get("box/many", {"range": "bytes=1-4"}).body == b"0112"
+    got = world.get("box/many", {"x-ms-range": "bytes=1-18", "x-ms-range-get-content-md5": "true"})
+    assert got.body == b"011223344556677889"
 
 
 @KINDS
