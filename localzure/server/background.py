@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from localzure_storage.store import StorageError
@@ -31,16 +30,11 @@ SWEEP_IDLE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-async def keep_checkpoints(checkpoint: Checkpoint, hurry: asyncio.Event) -> None:
-    """Take a checkpoint each second in which something was committed, and at once on `hurry`, until cancelled.
-
-    A full disk is a reason to hurry: what deletes free is used again only behind the next checkpoint.
-    """
+async def keep_checkpoints(checkpoint: Checkpoint) -> None:
+    """Take a checkpoint each second in which something was committed, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(hurry.wait(), CHECKPOINT_SECONDS)
-        hurry.clear()
+        await asyncio.sleep(CHECKPOINT_SECONDS)
         try:
             if checkpoint.begin():
                 await loop.run_in_executor(None, checkpoint.flush)

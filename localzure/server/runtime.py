@@ -155,9 +155,7 @@ class Server:
         """Start what runs beside the clients."""
         running = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
         if (checkpoint := store.checkpoint) is not None:
-            hurry = asyncio.Event()
-            transactions.on_failed = hurry.set
-            running.append(tasks.create_task(keep_checkpoints(checkpoint, hurry)))
+            running.append(tasks.create_task(keep_checkpoints(checkpoint)))
         return running
 
     async def _serve(self, connections: Connections, announce: Announce) -> None:

@@ -42,8 +42,6 @@ class TickTransactions:
         self._call_soon = call_soon
         self.on_settled: Callable[[], None] = _nothing
         """Runs after every commit's effects, to write what they queued."""
-        self.on_failed: Callable[[], None] = _nothing
-        """Runs when a commit has failed."""
         self._transaction: WriteTransaction | None = None
         self._opened_at = 0.0
         self._effects: list[Effect] = []
@@ -92,7 +90,6 @@ class TickTransactions:
         except StorageError as failure:
             error = failure
             _log.error("commit failed, the requests of this tick are refused: %s", failure)
-            self.on_failed()
         self._perform(error)
         self.on_settled()
 
