@@ -114,8 +114,15 @@ class LocalZure:
 
         Raises ServerFailedError, and kills it, when it takes too long.
         """
+        self._running_process().terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the server to end, as after a signal that somebody else sent. Returns its exit code.
+
+        Raises ServerFailedError, and kills it, when it takes too long.
+        """
         process = self._running_process()
-        process.terminate()
         try:
             code = process.wait(self._stop_seconds_max)
         except subprocess.TimeoutExpired:
