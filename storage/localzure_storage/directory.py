@@ -1,7 +1,7 @@
 """The store's place on disk: one process at a time, made whole or not at all, and judged before it is opened.
 
     DATA/store.lock      locked while a process has the store; names it
-    DATA/store/          data.mdb and lock.mdb are LMDB's, recovery is `recovery_file`'s
+    DATA/store/          data.mdb and lock.mdb are LMDB's, recovery is `recovery_file`'s, reserve is `reserve`'s
     DATA/store.new/      a store in the making; left over only by a crash
 
 A new store is made beside its place and renamed into it, so a store that exists is complete and has a checkpoint.
@@ -9,6 +9,7 @@ A new store is made beside its place and renamed into it, so a store that exists
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 LOCK_NAME = "store.lock"
 FOLDER_NAME = "store"
 DATA_NAME = "data.mdb"
+LOCK_TABLE_NAME = "lock.mdb"
 RECOVERY_NAME = "recovery"
+RESERVE_NAME = "reserve"
 
 
 def lock(directory: Path) -> int:
@@ -49,8 +52,8 @@ def lock(directory: Path) -> int:
     except OSError:
         os.close(descriptor)
         raise
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    with contextlib.suppress(OSError):  # on a full disk the lock holds without its owner's name
+        os.pwrite(descriptor, b"%-20d\n" % os.getpid(), 0)
     return descriptor
 
 

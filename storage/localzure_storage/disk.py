@@ -34,14 +34,25 @@ def sync_names(directory: Path) -> None:
         os.close(descriptor)
 
 
+def allocate(descriptor: int, size: int) -> None:
+    """Make a file of up to `size` bytes that long, all of it really on the disk. Raises OSError when it has no room."""
+    if sys.platform == "win32" or sys.platform == "darwin":
+        missing = size - os.fstat(descriptor).st_size
+        if missing > 0:
+            os.pwrite(descriptor, bytes(missing), size - missing)
+    else:
+        os.posix_fallocate(descriptor, 0, size)
+
+
 def has_room(directory: Path, count: int) -> bool:
     """Tell whether `count` more bytes fit into the directory's file system, its quotas included."""
-    if sys.platform == "win32" or sys.platform == "darwin":
-        return True
     probe = directory / "room.probe"
-    descriptor = os.open(probe, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.posix_fallocate(descriptor, 0, count)
+        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return False
+    try:
+        allocate(descriptor, count)
     except OSError:
         return False
     finally:

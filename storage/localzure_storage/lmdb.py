@@ -14,11 +14,12 @@ from localzure_storage import directory as places
 from localzure_storage import lmdb_keys, lmdb_values
 from localzure_storage.boot import boot_id
 from localzure_storage.checkpoint import LmdbCheckpoint, read_metas
-from localzure_storage.disk import has_room
+from localzure_storage.disk import allocate, has_room
 from localzure_storage.lmdb_errors import is_io_error, storage_error
 from localzure_storage.lmdb_keys import Trees
 from localzure_storage.lmdb_transactions import LmdbReader, LmdbWriteTransaction
 from localzure_storage.recovery_file import RecoveryFile
+from localzure_storage.reserve import RESERVE_BYTES, Reserve
 from localzure_storage.store import Durability, StorageError, StoreFullError, StoreUnusableError
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ MAP_BYTES_MIN = 2**28
 
 ENGINE = 0
 """LMDB's major version: the 0.9 engine, whose file format `data_file` knows."""
+
+_FRUGAL_TRANSACTIONS = 8
+"""How many transactions after one that found the disk full must give room rather than take it."""
+
+_LOCK_TABLE_BYTES = 8192
+"""LMDB's table of 126 readers, its default."""
 
 _TREE_NAMES = (b"data", b"branches", b"pieces")
 
@@ -57,6 +64,7 @@ class LmdbStore:
         self.durability = durability if boot is not None else Durability.FULL
         self._folder = directory / places.FOLDER_NAME
         self._checkpoint: LmdbCheckpoint | None = None
+        self._frugal = 0
         with contextlib.ExitStack() as undo:
             try:
                 descriptor = places.lock(directory)
@@ -85,6 +93,8 @@ class LmdbStore:
         recovery = RecoveryFile(self._folder / places.RECOVERY_NAME)
         undo.callback(recovery.close)
         recovery.read()
+        self._reserve = Reserve(self._folder / places.RESERVE_NAME)
+        undo.callback(self._reserve.close)
         if synced:
             os.fsync(descriptor)
             recovery.write("", os.fstat(descriptor).st_size, read_metas(descriptor))
@@ -105,11 +115,14 @@ class LmdbStore:
 
     def begin(self) -> LmdbWriteTransaction:
         """Open the write transaction. Raises StorageError while another is open."""
+        if self._frugal:
+            self._begin_frugal()
         try:
             txn = self._env.begin(db=self._data, write=True)
         except lmdb.Error as error:
             raise storage_error(error) from error
-        return LmdbWriteTransaction(txn, self._trees, self._numbers, self._begin_inside, self._commit_error)
+        frugal = self._frugal > 0
+        return LmdbWriteTransaction(txn, self._trees, self._numbers, self._begin_inside, self._failed, frugal=frugal)
 
     def close(self) -> None:
         """Flush to disk and close. Raises StorageError when the last commits could not be flushed; it is closed then.
@@ -127,23 +140,35 @@ class LmdbStore:
     def _begin_inside(self, parent: lmdb.Transaction[bytes]) -> lmdb.Transaction[bytes]:
         return self._env.begin(db=self._data, parent=parent, write=True)
 
-    def _commit_error(self, error: lmdb.Error, dirty_bytes: int) -> StorageError:
-        """Return what a failed commit raises, and on a full disk make room for the deletes that are to come.
-
-        LMDB reports the write that a full disk cut short as an I/O error. Deletes need pages to write to, and those
-        that are free may all belong to the last checkpoint: only a newer one lets them be used again.
-        """
+    def _failed(self, error: lmdb.Error, dirty_bytes: int) -> StorageError:
+        """Return what a write that failed raises: LMDB also reports one that a full disk cut short as an I/O error."""
         failure = storage_error(error)
         if is_io_error(error) and not has_room(self._folder, 2 * dirty_bytes + 2**20):
             failure = StoreFullError(f"the disk under {self._folder} has no room left")
-        if isinstance(failure, StoreFullError) and self._checkpoint is not None:
+        if isinstance(failure, StoreFullError):
+            self._frugal = _FRUGAL_TRANSACTIONS
+        return failure
+
+    def _begin_frugal(self) -> None:
+        """Let deletes find pages to write to while the store is full.
+
+        The pages that earlier commits freed may all belong to the last checkpoint: with a newer one they can be used.
+        """
+        if self._checkpoint is not None:
             with contextlib.suppress(StorageError):
                 self._checkpoint.make()
-        return failure
+        if has_room(self._folder, 2 * RESERVE_BYTES):
+            self._frugal = 0
+        elif self._frugal == _FRUGAL_TRANSACTIONS:
+            self._reserve.give_up()
+        self._frugal = max(self._frugal - 1, 0)
+        if not self._frugal:
+            self._reserve.take()
 
 
 def _open_environment(folder: Path, map_bytes: int, *, synced: bool) -> lmdb.Environment:
     """Open LMDB with the largest map that the system grants."""
+    _allocate_lock_file(folder)
     while True:
         try:
             return lmdb.open(
@@ -161,6 +186,15 @@ def _open_environment(folder: Path, map_bytes: int, *, synced: bool) -> lmdb.Env
             if error.code != errno.ENOMEM or map_bytes // 2 < MAP_BYTES_MIN:
                 raise
             map_bytes //= 2
+
+
+def _allocate_lock_file(folder: Path) -> None:
+    """Make LMDB's lock file as large as LMDB does: it writes to it through a map, which on a full disk is SIGBUS."""
+    descriptor = os.open(folder / places.LOCK_TABLE_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        allocate(descriptor, _LOCK_TABLE_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _make_environment(folder: Path) -> None:

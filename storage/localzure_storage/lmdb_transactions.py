@@ -27,7 +27,7 @@ from localzure_storage.lmdb_values import (
     load_pieces,
     store_pieces,
 )
-from localzure_storage.store import KEY_BYTES_MAX, VALUE_BYTES_MAX, StorageError
+from localzure_storage.store import KEY_BYTES_MAX, VALUE_BYTES_MAX, StorageError, StoreFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from localzure_storage.lmdb_keys import Trees
 
     Txn: TypeAlias = lmdb.Transaction[bytes]
+
+FRUGAL_GROWTH_BYTES_MAX = 512
+"""By how much a transaction that deletes may grow a full store: what services note beside a delete."""
+
+FRUGAL_WRITE_BYTES_MAX = 65_536
+"""What it may write altogether: every page that it changes has to be found before one is freed."""
 
 
 class _View:
@@ -156,10 +162,10 @@ class _Writer(_View):
 
     def nested(self) -> _Nested:
         """Open a transaction inside this one: kept when the block ends, undone alone when it raises."""
-        return _Nested(self)
+        return self._root.nested_kind(self)
 
     def _fail(self, error: lmdb.Error) -> StorageError:
-        self._failure = failure = storage_error(error)
+        self._failure = failure = self._root.failed(error, self._root.dirty_bytes)
         return failure
 
     def _abort(self) -> None:
@@ -198,10 +204,53 @@ class _Nested(_Writer):
             raise self._parent._fail(error) from error
 
 
+class _FrugalNested(_Nested):
+    """A nested transaction of a store whose disk is full: it must give room rather than take it.
+
+    Without this rule writers would use up at once the little room that deletes need to succeed.
+    """
+
+    __slots__ = ("_freed", "_has_deleted", "_taken")
+
+    def __init__(self, parent: _Writer) -> None:
+        super().__init__(parent)
+        self._freed = self._taken = 0
+        self._has_deleted = False
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Store `value` under `key`, replacing what was there."""
+        self._note_freed(key)
+        super().put(key, value)
+        self._taken += len(key) + len(value)
+
+    def delete(self, key: bytes) -> bool:
+        """Remove `key`; False when it was not there."""
+        self._note_freed(key)
+        found = super().delete(key)
+        self._has_deleted |= found
+        return found
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        allowed = min(self._freed + FRUGAL_GROWTH_BYTES_MAX * self._has_deleted, FRUGAL_WRITE_BYTES_MAX)
+        if self._failure is None and self._taken > allowed:
+            self._failure = StoreFullError("the store has no room left: for now it takes only what deletes more")
+        super().__exit__(kind, *rest)
+        parent = self._parent
+        if kind is None and isinstance(parent, _FrugalNested):
+            parent._freed += self._freed
+            parent._taken += self._taken
+            parent._has_deleted |= self._has_deleted
+
+    def _note_freed(self, key: bytes) -> None:
+        old = self.get(key)
+        if old is not None:
+            self._freed += len(key) + len(old)
+
+
 class LmdbWriteTransaction(_Writer):
     """The one top-level write transaction."""
 
-    __slots__ = ("_commit_error", "begin_inside", "dirty_bytes")
+    __slots__ = ("begin_inside", "dirty_bytes", "failed", "nested_kind")
 
     def __init__(
         self,
@@ -209,15 +258,18 @@ class LmdbWriteTransaction(_Writer):
         trees: Trees,
         numbers: Iterator[int],
         begin_inside: Callable[[Txn], Txn],
-        commit_error: Callable[[lmdb.Error, int], StorageError],
+        failed: Callable[[lmdb.Error, int], StorageError],
+        *,
+        frugal: bool,
     ) -> None:
         self._open(txn)
         self._trees = trees
         self._numbers = numbers
         self._failure = None
         self._root = self
-        self._commit_error = commit_error
         self.begin_inside = begin_inside
+        self.failed = failed
+        self.nested_kind = _FrugalNested if frugal else _Nested
         self.dirty_bytes = 0
 
     def commit(self) -> None:
@@ -228,7 +280,7 @@ class LmdbWriteTransaction(_Writer):
         try:
             self._txn.commit()
         except lmdb.Error as error:
-            raise self._commit_error(error, self.dirty_bytes) from error
+            raise self.failed(error, self.dirty_bytes) from error
 
     def abort(self) -> None:
         """Undo everything."""

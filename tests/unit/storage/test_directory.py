@@ -55,7 +55,8 @@ def test_a_store_is_made_with_its_directories_and_found_again(tmp_path: Path) ->
     directory = tmp_path / "a" / "b"
     fill(directory)
     assert sorted(path.name for path in directory.iterdir()) == ["store", "store.lock"]
-    assert sorted(path.name for path in (directory / "store").iterdir()) == ["data.mdb", "lock.mdb", "recovery"]
+    names = sorted(path.name for path in (directory / "store").iterdir())
+    assert names == ["data.mdb", "lock.mdb", "recovery", "reserve"]
     assert count(directory) == 200
 
 
