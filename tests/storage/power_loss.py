@@ -11,7 +11,7 @@ import random  # noqa: TID251  # seeded: the same in every run
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localzure_storage.directory import DATA_NAME, FOLDER_NAME, RECOVERY_NAME
+from localzure_storage.directory import DATA_NAME, FOLDER_NAME, LOCK_TABLE_NAME, RECOVERY_NAME
 
 PAGE = 4096
 SECTOR = 512
@@ -57,6 +57,7 @@ class Machine:
         folder.mkdir(parents=True)
         (folder / DATA_NAME).write_bytes(data)
         (folder / RECOVERY_NAME).write_bytes(recovery)
+        (folder / LOCK_TABLE_NAME).write_bytes(self.rng.randbytes(self.rng.choice([0, 100, 8192])))
         return place
 
     def recovery(self) -> bytes:
