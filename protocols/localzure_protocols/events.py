@@ -75,4 +75,11 @@ class PeerError:
     reason: str
 
 
-HttpEvent = Request | Body | EndBody | StreamClosed | PeerError
+@dataclass(slots=True)
+class Writable:
+    """The peer takes more of this exchange's response again, after it had taken none (HTTP/2)."""
+
+    stream_id: int
+
+
+HttpEvent = Request | Body | EndBody | StreamClosed | PeerError | Writable
