@@ -310,7 +310,7 @@ def test_the_server_may_settle_first() -> None:
 
 def test_a_shut_window_holds_messages_back_and_shows_no_credit() -> None:
     peer = receiving_peer(credit=0, opening=AMQP_HEADER + open_frame() + begin_frame(window=2))
-    peer.exchange(attach_frame("r2", 1, is_sender=False))
+    peer.exchange(attach_frame("r2", 1, is_sender=False) + attach_frame("r3", 2, is_sender=False))
     peer.exchange(flow_frame(1, 7, window=2))
     peer.exchange(flow_frame(0, 1000, window=2))
     link, other = peer.server.link("r"), peer.server.link("r2")

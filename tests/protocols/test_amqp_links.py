@@ -319,6 +319,18 @@ def test_frames_on_a_link_that_this_side_detached_are_ignored() -> None:
     assert (settled.code, settled.fields) == (frames.DISPOSITION, [True, 0, None, True])
 
 
+def test_frames_on_a_link_whose_detach_is_out_are_ignored() -> None:
+    peer = FramePeer()
+    peer.exchange(attach_frame("s", 0, is_sender=True))
+    peer.core.detach_link(peer.server.link("s"))
+    assert codes(peer.exchange(b"")) == [frames.DETACH]
+    before = len(peer.server.events)
+    assert codes(peer.exchange(transfer_frame(0, 0, b"late", b"tag", Uint(0)))) == [frames.DISPOSITION]
+    assert peer.exchange(transfer_frame(0, 1, b"later", b"tag", Uint(0), True)) == []
+    assert peer.server.events[before:] == []
+    assert peer.exchange(detach_frame(0)) == []
+
+
 def test_a_session_allows_hundreds_of_links() -> None:
     peer = FramePeer()
     for handle in range(300):

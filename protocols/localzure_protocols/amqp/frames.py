@@ -147,18 +147,15 @@ def write_frame(channel: int, code: int, fields: list[Any]) -> bytes:
 def pad_frame(buffer: bytes, offset: int, end: int, code: int) -> list[bytes]:
     """Write the frame at `offset` again with all fields of its performative; returns its pieces.
 
-    The frame is one that proton wrote: no extended header, the code as a small ulong, the list in any size.
+    The frame is one that proton wrote: no extended header, the code as a small ulong, a list that is not empty.
     """
     at = offset + 11
-    constructor = buffer[at]
-    if constructor == 0xC0:
+    if buffer[at] == 0xC0:
         size, count, items = buffer[at + 1], buffer[at + 2], at + 3
         payload_start = at + 2 + size
-    elif constructor == 0xD0:
+    else:
         size, count = _U32_PAIR.unpack_from(buffer, at + 1)
         items, payload_start = at + 9, at + 5 + size
-    else:
-        count, items, payload_start = 0, at + 1, at + 1
     missing = FIELD_COUNTS[code] - count
     if missing <= 0:
         return [buffer[offset:end]]

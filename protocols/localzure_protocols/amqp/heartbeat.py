@@ -1,7 +1,7 @@
 """When to send a heartbeat, and when a silent peer is given up (OASIS AMQP 1.0, part 2, 2.4.5).
 
 Time comes in as `tick(now)`; what happens in between is only noted. A heartbeat goes out when nothing was sent for a
-quarter of the peer's time-out between two looks, so that no gap reaches half of it.
+quarter of the peer's time-out between two looks, so that no gap is longer than half of it.
 """
 
 from __future__ import annotations

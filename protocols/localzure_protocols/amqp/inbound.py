@@ -87,8 +87,6 @@ class Inbound:
         finally:
             # What came before a frame that breaks the protocol still counts, however the bytes were cut.
             self._inform(events)
-        if self._engine.failure is not None:
-            raise ProtocolViolation(self._engine.failure.condition, self._engine.failure.description)
 
     def _walk(self, buffer: bytes, events: list[AmqpEvent]) -> None:
         at, length = 0, len(buffer)
@@ -133,11 +131,14 @@ class Inbound:
             self._frames.keep(buffer[at:])
 
     def _inform(self, events: list[AmqpEvent]) -> None:
-        """Give the engine what has been collected for it."""
+        """Give the engine what has been collected for it. Raises ProtocolViolation if it finds fault."""
         if self._for_engine:
             data = b"".join(self._for_engine)
             self._for_engine.clear()
             self._engine.push(data, events)
+            failure = self._engine.failure
+            if failure is not None:
+                raise ProtocolViolation(failure.condition, failure.description)
 
     def _read_frame(self, buffer: bytes, at: int, end: int, form: int, channel: int, events: list[AmqpEvent]) -> None:
         """Read a frame that is no transfer, or one that is written unusually."""
@@ -267,9 +268,7 @@ class Inbound:
         if channel > CHANNEL_MAX or channel in self._links.sessions or fields[0] is not None:
             raise ProtocolViolation("amqp:not-allowed", f"No session can begin on channel {channel}.")
         self._tell(frame, events)
-        session = self._engine.open_session()
-        if session is not None:
-            self._links.begin(channel, session)
+        self._links.begin(channel, self._engine.open_session())
 
     def _read_attach(self, channel: int, fields: list[Any], _frame: bytes, events: list[AmqpEvent]) -> None:
         session, handle = self._session(channel), fields[1]
@@ -282,10 +281,8 @@ class Inbound:
         # proton gets a name of ours and nothing that it might hold against the client.
         attach = [str(number), Uint(handle), fields[2], *[None] * 6, Uint(fields[9] or 0)]
         self._tell(write_frame(channel, frames.ATTACH, attach), events)
-        engine_link = self._engine.take_link(number, link, session.engine)
-        if engine_link is not None:
-            self._links.attach(fields, session, engine_link, events)
-            events.append(LinkAttached(link))
+        self._links.attach(fields, session, self._engine.take_link(number, link, session.engine), events)
+        events.append(LinkAttached(link))
 
     def _read_flow(self, channel: int, fields: list[Any], frame: bytes, events: list[AmqpEvent]) -> None:
         session = self._session(channel)

@@ -260,8 +260,7 @@ class Links:
 
     def _free(self, attachment: Attachment) -> None:
         number = attachment.engine.number
-        if attachment.session.ending.pop(number, None) is None:
-            return
+        del attachment.session.ending[number]
         # proton writes no DETACH any more where END went before it.
         self.frames_due -= attachment.frames_due
         self.by_local.pop((attachment.session.local_channel, attachment.local_handle), None)
@@ -274,8 +273,7 @@ class Links:
         link.is_open = False
         link.credit = 0
         del self._by_link[link]
-        if self._by_name.get((link.name, link.is_receiver)) is attachment:
-            del self._by_name[link.name, link.is_receiver]
+        del self._by_name[link.name, link.is_receiver]
         self.drop_pieces(attachment)
 
     def drop_pieces(self, attachment: Attachment) -> None:

@@ -183,9 +183,9 @@ class Sections:
 
     def value(self) -> Any:
         """The content of an amqp-value body; None where the body is of another kind."""
-        for code, _, value_start, end in self.ranges:
+        for code, _, value_start, _ in self.ranges:
             if code == VALUE:
-                return _decode_exactly(self.payload, value_start, end)
+                return decode(self.payload, value_start)[0]
         return None
 
     def _map(self, code: int) -> Mapping[Any, Any]:
@@ -193,9 +193,9 @@ class Sections:
         return mapping
 
     def _decode(self, code: int, python_type: type) -> Any:
-        for found, _, value_start, end in self.ranges:
+        for found, _, value_start, _ in self.ranges:
             if found == code:
-                value = _decode_exactly(self.payload, value_start, end)
+                value, _ = decode(self.payload, value_start)
                 if value is not None and not isinstance(value, python_type):
                     raise AmqpDecodeError(f"section 0x{code:x} holds a {type(value).__name__}")
                 return value
@@ -354,13 +354,6 @@ def _end_of_value(payload: bytes, code: int, at: int) -> int:
     if width is None and code != VALUE:
         raise AmqpDecodeError(f"section 0x{code:x} cannot begin with 0x{payload[at]:02x}")
     return skip(payload, at)
-
-
-def _decode_exactly(payload: bytes, start: int, end: int) -> Any:
-    value, after = decode(payload, start)
-    if after != end:
-        raise AmqpDecodeError("section and its size differ")
-    return value
 
 
 def _fields(values: list[Any] | None, types: Sequence[tuple[type | tuple[type, ...], type | None]]) -> list[Any]:

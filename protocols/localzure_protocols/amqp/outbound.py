@@ -142,15 +142,10 @@ class Outbound:
         sessions: dict[int, list[Any]] = {}
         data, at = self._engine.drain(), 0
         while at < len(data):
-            size, _, channel, word = START.unpack_from(data, at)
-            end, code = at + size, word >> 8 & 0xFF
-            fields: list[Any] = []
-            if code == frames.FLOW:
-                _, fields, _ = read_performative(data, at + frames.FRAME_HEADER_LENGTH, end)
-                sessions[channel] = fields[:_LINK_FIELDS]
-            if not fields or fields[_LINK_FIELDS] is not None:
-                self._rewrite(data[at:end])
-            at = end
+            size, _, channel, _ = START.unpack_from(data, at)
+            code, fields, at = read_performative(data, at + frames.FRAME_HEADER_LENGTH, at + size)
+            assert code == frames.FLOW, "the engine had nothing else to say"
+            sessions[channel] = fields[:_LINK_FIELDS]
         for attachment in due:
             session = sessions[attachment.session.local_channel]
             self._out.append(write_frame(attachment.session.local_channel, frames.FLOW, session + _state(attachment)))

@@ -160,14 +160,10 @@ class Engine:
         while at < end:
             room = lib.pn_transport_capacity(transport)
             if room <= 0:
+                # It has failed, and says so in an event.
                 break
-            pushed = lib.pn_transport_push(transport, source + at, min(room, end - at))
-            if pushed <= 0:
-                break
-            at += pushed
+            at += lib.pn_transport_push(transport, source + at, min(room, end - at))
         self._poll(events)
-        if at < end and self.failure is None:
-            self.failure = AmqpError("amqp:connection:framing-error", "malformed frame")
 
     def drain(self) -> bytes:
         """Take what proton has to send: whole frames."""
@@ -243,10 +239,9 @@ class Engine:
 
     def _read_failure(self) -> AmqpError:
         condition = lib.pn_transport_condition(self._transport)
-        if not lib.pn_condition_is_set(condition):
-            return AmqpError("amqp:connection:framing-error", "malformed frame")
         return AmqpError(
-            _text(lib.pn_condition_get_name(condition)), _text(lib.pn_condition_get_description(condition))
+            _text(lib.pn_condition_get_name(condition)) or "amqp:connection:framing-error",
+            _text(lib.pn_condition_get_description(condition)) or "malformed frame",
         )
 
     # -- connection, sessions and links
@@ -262,20 +257,16 @@ class Engine:
         lib.pn_connection_open(self._connection)
         self.drain()
 
-    def open_session(self) -> EngineSession | None:
-        """Answer the BEGIN that was pushed last; None if proton did not take it."""
+    def open_session(self) -> EngineSession:
+        """Answer the BEGIN that was pushed last, and did not make proton fail."""
         pointer, self._begun = self._begun, None
-        if pointer is None:
-            return None
         lib.pn_session_set_incoming_capacity(pointer, _INCOMING_CAPACITY)
         lib.pn_session_open(pointer)
         return EngineSession(pointer)
 
-    def take_link(self, number: int, link: Link, session: EngineSession) -> EngineLink | None:
-        """Take charge of the link whose ATTACH was pushed last, unanswered; None if proton did not take it."""
+    def take_link(self, number: int, link: Link, session: EngineSession) -> EngineLink:
+        """Take charge of the link whose ATTACH was pushed last, and did not make proton fail; it is not answered."""
         pointer, self._attached = self._attached, None
-        if pointer is None:
-            return None
         engine_link = EngineLink(number, link, session, pointer)
         self._links[number] = self._links_by_pointer[pointer] = engine_link
         return engine_link
@@ -305,12 +296,11 @@ class Engine:
 
     def free_link(self, link: EngineLink) -> None:
         """Free a link that both sides have detached."""
-        if self._links.pop(link.number, None) is not None:
-            self.ignore(link)
-            link.unseen.clear()
-            del self._links_by_pointer[link.pointer]
-            lib.pn_link_free(link.pointer)
-            link.pointer = None
+        del self._links[link.number], self._links_by_pointer[link.pointer]
+        self.ignore(link)
+        link.unseen.clear()
+        lib.pn_link_free(link.pointer)
+        link.pointer = None
 
     def close_session(self, session: EngineSession) -> None:
         """Send the END."""
