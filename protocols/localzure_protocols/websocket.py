@@ -82,6 +82,11 @@ class WebSocketConnection:
         return self._peer_ended or self._wire is None or self._wire.state is ConnectionState.CLOSED
 
     @property
+    def is_peer_ended(self) -> bool:
+        """The client will send no more. It cannot say so and still read: a close is answered, and ends both sides."""
+        return self.is_finished
+
+    @property
     def is_closing(self) -> bool:
         """`close` was called, or the connection has finished: nothing more can be sent."""
         return self.is_finished or (self._wire is not None and self._wire.state is not ConnectionState.OPEN)

@@ -289,6 +289,7 @@ def test_a_reply_may_come_before_the_request_has_ended() -> None:
 def test_exchanges_are_concurrent() -> None:
     core = opened()
     take(core, head(1) + head(3) + head(5))
+    assert not core.is_blocked
     assert [frame.stream_id for frame in _reply(core, 5, b"c") + _reply(core, 1, b"a") + _reply(core, 3, b"b")] == [
         5,
         5,

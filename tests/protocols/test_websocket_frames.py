@@ -206,6 +206,7 @@ def test_a_close_is_answered_with_its_own_code(payload: bytes) -> None:
     connection = opened()
     assert connection.receive(frame(BINARY, b"last") + frame(CLOSE, payload)) == [b"last"]
     assert connection.is_finished
+    assert connection.is_peer_ended
     assert connection.failure is None
     assert sent_frames(b"".join(connection.data_to_send())) == [(CLOSE, payload)]
     connection.send([b"too late"])
@@ -216,7 +217,7 @@ def test_a_close_is_answered_with_its_own_code(payload: bytes) -> None:
 def test_closing_waits_for_the_clients_answer_and_drops_what_it_still_sends() -> None:
     connection = opened()
     connection.close(1001, "the server stops")
-    assert (connection.is_closing, connection.is_finished) == (True, False)
+    assert (connection.is_closing, connection.is_finished, connection.is_peer_ended) == (True, False, False)
     assert connection.receive(frame(BINARY, b"dropped") + frame(PING, b"ignored")) == []
     connection.send([b"too late"])
     connection.close()

@@ -117,6 +117,11 @@ class Http2Connection:
         return not self._exchanges and (self._is_leaving or self._is_peer_leaving)
 
     @property
+    def is_blocked(self) -> bool:
+        """Never: windows bound what comes, exchange by exchange."""
+        return False
+
+    @property
     def open_exchanges(self) -> int:
         """Exchanges that are not complete in both directions."""
         return len(self._exchanges)
