@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import Clock, Entropy
 
+AUTHORITY_FOLDER = "ca"
+"""Where the authority lies in the data directory."""
+
 CERTIFICATE_FILE = "ca.pem"
 KEY_FILE = "ca.key"
 

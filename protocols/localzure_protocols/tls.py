@@ -163,8 +163,6 @@ class TlsConnection:
             self._peer_ended = True
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLZeroReturnError:
-            self._peer_ended = True
         except ssl.SSLError as error:
             self._failure = _describe(error)
             self._finished = True

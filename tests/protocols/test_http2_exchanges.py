@@ -242,6 +242,30 @@ def test_a_response_that_breaks_its_own_framing_resets_its_stream(
     assert _ends(_reply(core, 3, b"fine"), 3)
 
 
+def test_a_response_of_unknown_length_ends_after_what_waits() -> None:
+    core = opened()
+    take(core, settings({4: 0}) + head(1))
+    core.send(Response(1, 200, []))
+    for part in (b"", b"stalled", b""):
+        core.send(Body(1, part))
+    assert core.send(EndBody(1)) == b""
+    assert core.room(1) == 0
+    events, frames = take(core, window(1, 100))
+    assert (events, _data(frames), _ends(frames)) == ([], b"stalled", True)
+    assert core.open_exchanges == 0
+
+
+def test_the_rest_of_a_request_that_was_refused_is_dropped() -> None:
+    core = opened()
+    core.shutdown()
+    core.data_to_send()
+    wire = head(1, PUT, end=False) + body(1, b"x") + head(1, [(b"x-trailer", b"1")])
+    events, frames = take(core, wire)
+    assert events == []
+    assert resets(frames)[0] == (1, ErrorCodes.REFUSED_STREAM)
+    assert broken(frames) is None
+
+
 def test_a_response_that_is_given_whole_can_still_be_abandoned() -> None:
     core = opened()
     take(core, settings({4: 0}) + head(1))

@@ -110,6 +110,12 @@ def test_the_server_ends_without_waiting() -> None:
     assert server.receive(client.write(b"unheard")) == []
 
 
+def test_a_connection_can_be_closed_before_its_handshake() -> None:
+    server = TlsConnection(authority().context)
+    server.close()
+    assert (server.is_finished, server.data_to_send()) == (True, [])
+
+
 def test_a_client_without_trust_is_told_apart() -> None:
     client, server = TlsClient(ssl.create_default_context()), TlsConnection(authority().context)
     hello = client.step()
