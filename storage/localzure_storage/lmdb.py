@@ -17,13 +17,13 @@ from localzure_storage.checkpoint import LmdbCheckpoint, read_metas
 from localzure_storage.disk import allocate, has_room
 from localzure_storage.lmdb_errors import is_io_error, storage_error
 from localzure_storage.lmdb_keys import Trees
-from localzure_storage.lmdb_transactions import LmdbReader, LmdbWriteTransaction
+from localzure_storage.lmdb_transactions import Engine, LmdbReader, LmdbWriteTransaction
 from localzure_storage.recovery_file import RecoveryFile
 from localzure_storage.reserve import RESERVE_BYTES, Reserve
 from localzure_storage.store import Durability, StorageError, StoreFullError, StoreUnusableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 MAP_BYTES = 2**40
@@ -80,14 +80,9 @@ class LmdbStore:
     def _open(self, undo: contextlib.ExitStack, map_bytes: int, boot: str) -> None:
         """Open LMDB and make the first checkpoint; leaves in `undo` what closes it all."""
         synced = self.durability is Durability.FULL
-        self._env = env = _open_environment(self._folder, map_bytes, synced=synced)
-        undo.callback(env.close)
-        data, branches, pieces = (env.open_db(name, create=False) for name in _TREE_NAMES)
-        self._data = data
-        self._trees = Trees(data, branches, pieces)
-        with env.begin() as txn:
-            used = max(lmdb_values.last_number(txn, pieces), lmdb_keys.last_number(txn, self._trees))
-        self._numbers: Iterator[int] = itertools.count(used + 1)
+        environment = _open_environment(self._folder, map_bytes, synced=synced)
+        undo.callback(environment.close)
+        self._engine = _engine(environment, self._failed)
         descriptor = os.open(self._folder / places.DATA_NAME, os.O_RDWR)
         undo.callback(os.close, descriptor)
         recovery = RecoveryFile(self._folder / places.RECOVERY_NAME)
@@ -99,7 +94,7 @@ class LmdbStore:
             os.fsync(descriptor)
             recovery.write("", os.fstat(descriptor).st_size, read_metas(descriptor))
             return
-        checkpoint = LmdbCheckpoint(self._begin_read, descriptor, recovery, boot)
+        checkpoint = LmdbCheckpoint(environment.begin, descriptor, recovery, boot)
         undo.callback(checkpoint.close)
         checkpoint.make()
         self._checkpoint = checkpoint
@@ -111,18 +106,13 @@ class LmdbStore:
 
     def read(self) -> LmdbReader:
         """Open a view of the last commit."""
-        return LmdbReader(self._begin_read, self._trees)
+        return LmdbReader(self._engine)
 
     def begin(self) -> LmdbWriteTransaction:
         """Open the write transaction. Raises StorageError while another is open."""
         if self._frugal:
             self._begin_frugal()
-        try:
-            txn = self._env.begin(db=self._data, write=True)
-        except lmdb.Error as error:
-            raise storage_error(error) from error
-        frugal = self._frugal > 0
-        return LmdbWriteTransaction(txn, self._trees, self._numbers, self._begin_inside, self._failed, frugal=frugal)
+        return LmdbWriteTransaction(self._engine, frugal=self._frugal > 0)
 
     def close(self) -> None:
         """Flush to disk and close. Raises StorageError when the last commits could not be flushed; it is closed then.
@@ -133,12 +123,6 @@ class LmdbStore:
             if self._checkpoint is not None:
                 self._checkpoint.drop()
                 self._checkpoint.make()
-
-    def _begin_read(self) -> lmdb.Transaction[bytes]:
-        return self._env.begin(db=self._data)
-
-    def _begin_inside(self, parent: lmdb.Transaction[bytes]) -> lmdb.Transaction[bytes]:
-        return self._env.begin(db=self._data, parent=parent, write=True)
 
     def _failed(self, error: lmdb.Error, dirty_bytes: int) -> StorageError:
         """Return what a write that failed raises: LMDB also reports one that a full disk cut short as an I/O error."""
@@ -164,6 +148,15 @@ class LmdbStore:
         self._frugal = max(self._frugal - 1, 0)
         if not self._frugal:
             self._reserve.take()
+
+
+def _engine(environment: lmdb.Environment, failed: Callable[[lmdb.Error, int], StorageError]) -> Engine:
+    """Open the trees, and see which numbers are in use."""
+    data, branches, pieces = (environment.open_db(name, create=False) for name in _TREE_NAMES)
+    trees = Trees(data, branches, pieces)
+    with environment.begin() as txn:
+        used = max(lmdb_values.last_number(txn, pieces), lmdb_keys.last_number(txn, trees))
+    return Engine(environment, trees, itertools.count(used + 1), failed)
 
 
 def _open_environment(folder: Path, map_bytes: int, *, synced: bool) -> lmdb.Environment:

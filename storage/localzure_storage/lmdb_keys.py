@@ -118,24 +118,26 @@ def last_number(txn: lmdb.Transaction[bytes], trees: Trees) -> int:
 
 
 def scan(
-    txn: lmdb.Transaction[bytes], trees: Trees, start: bytes, stop: bytes, *, reverse: bool
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (key, value) for start <= key < stop, long keys and values included, in key order or in reverse."""
-    return _scan(txn, trees, trees.top, b"", start, stop, reverse)
-
-
-def _scan(
     txn: lmdb.Transaction[bytes],
     trees: Trees,
-    level: _Level,
-    head: bytes,
     start: bytes,
     stop: bytes | None,
     reverse: bool,
+    level: _Level | None = None,
+    head: bytes = b"",
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the keys of one level and of those below it. `start` and `stop` are without `head`; `stop` may be open."""
+    """Yield (key, value) for start <= key < stop, long keys and values included, in key order or in reverse.
+
+    For the branches that it meets it calls itself, with their level and the `head` that their keys continue; `start`
+    and `stop` are then without it, and `stop` may be open.
+    """
+    if level is None:
+        level = trees.top
     cut = len(level.prefix)
-    lower, upper = _bounds(level, start, stop)
+    if cut or stop is None or len(start) > SHORT_KEY_BYTES_MAX or len(stop) > SHORT_KEY_BYTES_MAX:
+        lower, upper = _bounds(level, start, stop)
+    else:
+        lower, upper = start, stop
     cursor = txn.cursor(level.tree)
     try:
         for key, value in _backward(cursor, upper) if reverse else _forward(cursor, lower):
@@ -145,7 +147,7 @@ def _scan(
                 rest = key[cut:-1]
                 below = start[level.segment :] if start.startswith(rest) else b""
                 above = stop[level.segment :] if stop is not None and stop.startswith(rest) else None
-                yield from _scan(txn, trees, _branch(trees, value), head + rest, below, above, reverse)
+                yield from scan(txn, trees, below, above, reverse, _branch(trees, value), head + rest)
             elif len(value) == POINTER_BYTES and is_pointer(value):
                 yield head + key[cut:], load_pieces(txn, trees.pieces, value)
             else:
@@ -169,5 +171,5 @@ def _forward(cursor: lmdb.Cursor[bytes], lower: bytes) -> Iterator[tuple[bytes, 
 
 
 def _backward(cursor: lmdb.Cursor[bytes], upper: bytes) -> Iterator[tuple[bytes, bytes]]:
-    present = cursor.prev() if cursor.set_range(upper) else cursor.last()
-    return cursor.iterprev() if present else iter(())
+    found = cursor.prev() if cursor.set_range(upper) else cursor.last()
+    return cursor.iterprev() if found else iter(())

@@ -209,7 +209,7 @@ class _LmdbMachine(_StoreMachine):
             require_whole(file.fileno())
 
     def require_no_more_than(self, txn: lmdb.Transaction[bytes], content: dict[bytes, bytes]) -> None:
-        trees = self.store._trees
+        trees = self.store._engine.trees
         long_values = (len(value) for value in content.values() if len(value) > PIECE_BYTES)
         assert txn.stat(trees.pieces)["entries"] == sum(-(-length // PIECE_BYTES) for length in long_values)
         if not content:

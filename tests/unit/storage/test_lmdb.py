@@ -95,7 +95,7 @@ def test_full_durability_waits_for_the_disk_and_process_does_not(tmp_path: Path)
     """LMDB itself syncs or does not: its flags say which."""
     for durability, synced in ((Durability.FULL, True), (Durability.PROCESS, False)):
         store = LmdbStore(tmp_path / durability, durability)
-        flags = store._env.flags()
+        flags = store._engine.environment.flags()
         assert (flags["sync"], flags["metasync"]) == (synced, synced)
         store.close()
 
@@ -116,7 +116,7 @@ def test_where_boots_cannot_be_told_apart_process_is_as_careful_as_full(
 
 def test_the_engine_is_pinned(tmp_path: Path) -> None:
     store = LmdbStore(tmp_path)
-    assert store._env.lib_version()[:2] == (0, 9)
+    assert store._engine.environment.lib_version()[:2] == (0, 9)
     store.close()
 
 
@@ -129,14 +129,14 @@ store = LmdbStore(pathlib.Path(sys.argv[1]))
 txn = store.begin()
 txn.put(b"a", b"x" * 1_000_000)
 txn.commit()
-print(store._env.info()["map_size"])
+print(store._engine.environment.info()["map_size"])
 store.close()
 """
     ended = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert 2**28 <= int(ended.stdout) < 2**31
     store = LmdbStore(tmp_path)
-    assert store._env.info()["map_size"] == 2**40
+    assert store._engine.environment.info()["map_size"] == 2**40
     assert keys(store) == [b"a"]
     store.close()
 

@@ -220,7 +220,7 @@ def _record_of(store: Store, key: bytes) -> bytes:
     """The bytes that the backend keeps for `key`: on disk a pointer, for a long value."""
     if not isinstance(store, LmdbStore):
         return b"\x7f" * POINTER_BYTES
-    txn = store._begin_read()
+    txn = store._engine.environment.begin(store._engine.trees.top.tree)
     try:
         return txn.get(key) or b""
     finally:
@@ -287,10 +287,10 @@ def _entries(store: Store) -> int:
     """Records of every kind in the trees of the disk store."""
     if not isinstance(store, LmdbStore):
         return 0
-    txn = store._begin_read()
+    txn = store._engine.environment.begin(store._engine.trees.top.tree)
     try:
-        trees = (store._trees.top.tree, store._trees.branches, store._trees.pieces)
-        return sum(txn.stat(tree)["entries"] for tree in trees)
+        trees = store._engine.trees
+        return sum(txn.stat(tree)["entries"] for tree in (trees.top.tree, trees.branches, trees.pieces))
     finally:
         txn.abort()
 
