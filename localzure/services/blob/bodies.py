@@ -91,15 +91,13 @@ class Upload:
             self._transactions.after_commit(self.release, lambda _error: self.release())
 
     def _append(self, writer: Writer) -> ExtentId:
-        extent = self._extent
-        if extent is None:
-            extent = self._extent = self._extents.create(writer)
-        if self._pending:
-            data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-            self._extents.append(writer, extent, data)
-            self._pending.clear()
-            self._pending_bytes = 0
-        return extent
+        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        if self._extent is None:
+            self._extent = self._extents.create(writer)
+        self._extents.append(writer, self._extent, data)
+        self._pending.clear()
+        self._pending_bytes = 0
+        return self._extent
 
     def _fail(self, error: StorageError) -> None:
         self._failure = error

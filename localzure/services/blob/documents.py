@@ -113,9 +113,7 @@ def _blob(name: str, record: BlobRecord, with_metadata: bool) -> str:
 def _tier(record: BlobRecord) -> str:
     if record.tier is None:
         return f"<AccessTier>{DEFAULT_TIER}</AccessTier><AccessTierInferred>true</AccessTierInferred>"
-    changed = ""
-    if record.tier_changed is not None:
-        changed = f"<AccessTierChangeTime>{http_date(record.tier_changed)}</AccessTierChangeTime>"
+    changed = element("AccessTierChangeTime", http_date(record.tier_changed or record.created))
     smart = element("SmartAccessTier", DEFAULT_TIER) if record.tier == SMART_TIER else ""
     return f"<AccessTier>{record.tier}</AccessTier>{smart}{changed}"
 

@@ -292,6 +292,7 @@ def put_blob(call: Call) -> BodySink:
 
     def finish(upload: Upload) -> HttpReply:
         digest = upload.md5()
+        assert digest is not None, "the upload was told to compute it"
         _check_digest(sent, digest)
         _check_digest(kept, digest)
         properties.headers.content_md5 = digest

@@ -73,6 +73,7 @@ class BlobRecord(Struct, array_like=True):
     tier: str | None = None
     """The access tier as it was set; None where it follows the account's."""
     tier_changed: Instant | None = None
+    """When the tier was set; None where it was not."""
 
 
 class Block(Struct, array_like=True):

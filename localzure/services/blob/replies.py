@@ -90,11 +90,10 @@ def blob_changed(call: Call, record: BlobRecord) -> HttpReply:
     return HttpReply(200, headers)
 
 
-def blob_written(call: Call, record: BlobRecord, digest: bytes | None) -> HttpReply:
+def blob_written(call: Call, record: BlobRecord, digest: bytes) -> HttpReply:
     """The reply to Put Blob, with the MD5 of its content, and to Put Block List, with that of its body."""
     headers = tagged(call, record)
-    if digest is not None:
-        headers.append(("content-md5", md5_text(digest)))
+    headers.append(("content-md5", md5_text(digest)))
     headers.append(("x-ms-request-server-encrypted", "true"))
     return HttpReply(201, headers)
 
@@ -145,8 +144,7 @@ def blob_headers(call: Call, record: BlobRecord) -> Headers:
         headers.append(("x-ms-access-tier", record.tier))
         if record.tier == SMART_TIER:
             headers.append(("x-ms-smart-access-tier", DEFAULT_TIER))
-        if record.tier_changed is not None:
-            headers.append(("x-ms-access-tier-change-time", http_date(record.tier_changed)))
+        headers.append(("x-ms-access-tier-change-time", http_date(record.tier_changed or record.created)))
     return headers
 
 

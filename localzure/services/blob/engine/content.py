@@ -74,7 +74,7 @@ class ContentReader:
         """Read across the blocks of a list."""
         stop = offset + length
         left = PIECES_MAX
-        while offset < stop and left:
+        while True:
             self._load_page(reader, offset)
             at = self._page_start
             for block in self._page:

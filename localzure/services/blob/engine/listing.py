@@ -67,6 +67,7 @@ class _Listing:
                 continue
             folded = self._fold(name)
             if folded is None:
+                record.inline = None  # a page of small blobs would hold the content of them all
                 self._items.append((name, record))
             else:
                 self._items.append((folded, None))

@@ -88,10 +88,9 @@ def _sweep_one(engine: Engine, writer: Writer, key: bytes, remains: Remains, bud
         used = _sweep_container(engine, writer, remains.container, budget)
     elif remains.content is not None:
         used = _sweep_content(engine, writer, remains.content, remains.is_referring, budget)
-    elif remains.staging is not None:
-        used = _sweep_staging(engine, writer, remains.staging, remains.is_referring, budget)
     else:
-        used = 0
+        assert remains.staging is not None, "a note names something"
+        used = _sweep_staging(engine, writer, remains.staging, remains.is_referring, budget)
     if used < budget:
         writer.delete(key)
     return budget - used - 1

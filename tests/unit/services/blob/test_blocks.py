@@ -230,6 +230,13 @@ def test_the_longest_block_id(world: BlobWorld) -> None:
     assert world.ask("PUT", "box/a", "comp=blocklist", {}, body).status == 201
 
 
+def test_a_list_may_be_indented(world: BlobWorld) -> None:
+    world.stage("box/a", "1", b"one")
+    body = f"\n<BlockList>\n  <Latest>\n    {block_id('1')}\n  </Latest>\n</BlockList>\n".encode()
+    assert world.ask("PUT", "box/a", "comp=blocklist", {}, body).status == 201
+    assert world.get("box/a").body == b"one"
+
+
 def test_block_ids_of_a_blob_have_one_length(world: BlobWorld) -> None:
     for size in (1, STEP_BYTES + 1):
         assert world.ask("PUT", f"box/{size}", "comp=block&blockid=YWE=", {}, b"x" * size).status == 201

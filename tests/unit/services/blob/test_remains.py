@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from localzure.services.blob.engine import remains
 from tests.blob_world import BlobWorld
 
 
@@ -40,14 +41,18 @@ def test_a_container_goes_a_few_blobs_at_a_time(world: BlobWorld) -> None:
     assert len(world.stored_keys()) == 1
 
 
+@pytest.mark.parametrize("at_once", [0, 64])
 @pytest.mark.parametrize("budget", [1, 2, 3, 7, 64, 10_000])
-def test_any_budget_frees_everything(world: BlobWorld, budget: int) -> None:
+def test_any_budget_frees_everything(
+    world: BlobWorld, monkeypatch: pytest.MonkeyPatch, budget: int, at_once: int
+) -> None:
+    monkeypatch.setattr(remains, "RELEASED_AT_ONCE_MAX", at_once)
     for number in range(5):
         world.put(f"box/inline{number}")
         world.put(f"box/extent{number}", b"x" * 10_000)
         for block in range(7):
             world.stage(f"box/list{number}", str(block), b"y" * 5000)
-        world.commit(f"box/list{number}", *map(str, range(7)))
+        world.commit(f"box/list{number}", *map(str, range(4)))
         world.stage(f"box/list{number}", "w", b"waits")
         world.stage(f"box/uncommitted{number}", "w", b"waits")
     world.ask("DELETE", "box", "restype=container")
