@@ -6,6 +6,8 @@ One exchange at a time: while a response is unfinished, pipelined requests stay 
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import h11
 
 from localzure_protocols.events import (
@@ -24,6 +26,9 @@ HEAD_BYTES_MAX = 64 * 1024
 
 ROOM_BYTES = 1024 * 1024
 """What `room` answers."""
+
+_REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+"""What each status is called: clients show it to people, and Azure's SDKs hand it on."""
 
 _NO_BODY_STATUS = frozenset({204, 304})
 
@@ -101,7 +106,9 @@ class Http1Connection:
             return self._h11.send(h11.Data(data=event.data)) or b""
         if isinstance(event, Response):
             close = [(b"connection", b"close")] if event.close or self._closing else []
-            return self._h11.send(h11.Response(status_code=event.status, headers=[*event.headers, *close])) or b""
+            reason = _REASONS.get(event.status, b"")
+            response = h11.Response(status_code=event.status, headers=[*event.headers, *close], reason=reason)
+            return self._h11.send(response) or b""
         if isinstance(event, StreamClosed):
             self._failed = self._response_ended = True
             return b""

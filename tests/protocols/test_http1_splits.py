@@ -64,7 +64,7 @@ def test_pipelined_requests_wait_for_the_reply_before_them() -> None:
     assert [type(event) for event in first] == [Request, EndBody]
     assert core.is_blocked
     assert core.receive(b"") == []
-    assert _reply(core, 1, b"ok") == b"HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok"
+    assert _reply(core, 1, b"ok") == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
     assert not core.is_blocked
     second = core.receive(b"")
     assert [type(event) for event in second] == [Request, Body, EndBody]
