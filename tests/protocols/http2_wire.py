@@ -19,6 +19,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from localzure_protocols.events import Body, EndBody, Response
 from localzure_protocols.http2 import Http2Connection
 from localzure_protocols.sniff import HTTP2_PREFACE
 
@@ -123,3 +124,19 @@ def broken(frames: list[Frame]) -> int | None:
 def resets(frames: list[Frame]) -> list[tuple[int, int]]:
     """Stream and error code of each RST_STREAM."""
     return [(frame.stream_id, frame.error_code) for frame in frames if isinstance(frame, RstStreamFrame)]
+
+
+def data_of(frames: list[Frame], stream_id: int = 1) -> bytes:
+    """The body that a stream's DATA frames carry."""
+    return b"".join(frame.data for frame in frames if isinstance(frame, DataFrame) and frame.stream_id == stream_id)
+
+
+def ends(frames: list[Frame], stream_id: int = 1) -> bool:
+    """Whether the stream's response has ended among `frames`."""
+    return any("END_STREAM" in frame.flags for frame in frames if frame.stream_id == stream_id)
+
+
+def reply(core: Http2Connection, stream_id: int, data: bytes, status: int = 200) -> list[Frame]:
+    """Answer a request; returns the frames that are sent."""
+    response = Response(stream_id, status, [(b"content-length", b"%d" % len(data))])
+    return sent(core.send(response) + core.send(Body(stream_id, data)) + core.send(EndBody(stream_id)))
