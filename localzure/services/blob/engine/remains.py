@@ -27,7 +27,7 @@ RELEASED_AT_ONCE_MAX = 64
 """References that a write may let go of itself, instead of leaving them: about 200 microseconds of work."""
 
 _NOTES_READ = 64
-"""Notes that one step looks at, to get past those whose content is still being read."""
+"""Notes that one step takes up at most, beside those whose content is still being read."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Remains).decode
@@ -70,7 +70,8 @@ def discard_content(engine: Engine, writer: Writer, record: BlobRecord) -> None:
 def sweep(engine: Engine, writer: Writer, budget: int) -> bool:
     """Free at most about `budget` records; True while there may be more that can be freed."""
     has_freed = False
-    for key, value in list(writer.scan(*engine.keys.remains.range(), limit=_NOTES_READ)):
+    limit = _NOTES_READ + len(engine.pinned_contents)
+    for key, value in list(writer.scan(*engine.keys.remains.range(), limit=limit)):
         if budget <= 0:
             break
         remains = _decode(value)
