@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import lmdb
 
 from localzure_storage.data_file import META_BYTES, newest_meta, parse_meta
-from localzure_storage.disk import sync_to_disk
+from localzure_storage.disk import read_at, sync_to_disk, write_at
 from localzure_storage.lmdb_errors import storage_error
 
 if TYPE_CHECKING:
@@ -134,12 +134,12 @@ class LmdbCheckpoint:
 def read_metas(data: int) -> tuple[bytes, bytes]:
     """Return the beginnings of both meta pages of the data file."""
     page_bytes = newest_meta(data).page_bytes
-    return os.pread(data, META_BYTES, 0), os.pread(data, META_BYTES, page_bytes)
+    return read_at(data, META_BYTES, 0), read_at(data, META_BYTES, page_bytes)
 
 
 def put_back(data: int, metas: tuple[bytes, bytes]) -> None:
     """Write the meta pages of a checkpoint over those of the data file, through to the disk. Raises OSError."""
     page_bytes = parse_meta(metas[0]).page_bytes
-    os.pwrite(data, metas[0], 0)
-    os.pwrite(data, metas[1], page_bytes)
+    write_at(data, metas[0], 0)
+    write_at(data, metas[1], page_bytes)
     sync_to_disk(data)

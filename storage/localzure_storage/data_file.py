@@ -20,6 +20,7 @@ import sys
 from dataclasses import dataclass
 from struct import Struct, error
 
+from localzure_storage.disk import read_at
 from localzure_storage.store import StoreUnusableError
 
 META_BYTES = 512
@@ -68,8 +69,8 @@ def parse_meta(page: bytes) -> Meta:
 
 def newest_meta(descriptor: int) -> Meta:
     """Return the meta page that counts. Raises StoreUnusableError."""
-    first = parse_meta(os.pread(descriptor, META_BYTES, 0))
-    second = parse_meta(os.pread(descriptor, META_BYTES, first.page_bytes))
+    first = parse_meta(read_at(descriptor, META_BYTES, 0))
+    second = parse_meta(read_at(descriptor, META_BYTES, first.page_bytes))
     return second if second.transaction > first.transaction else first
 
 
@@ -103,7 +104,7 @@ class _Pages:
         """Return `length` pages from `number` on."""
         if number + length > self.count:
             raise StoreUnusableError("it is cut short: its list of free pages is gone")
-        return os.pread(self.descriptor, self.page_bytes * length, number * self.page_bytes)
+        return read_at(self.descriptor, self.page_bytes * length, number * self.page_bytes)
 
     def run(self, number: int) -> tuple[bytes, int]:
         """Return the run of pages that begins at `number`, and where its data begins."""

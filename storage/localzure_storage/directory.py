@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from localzure_storage.checkpoint import put_back, read_metas
 from localzure_storage.data_file import require_whole
-from localzure_storage.disk import sync_names
+from localzure_storage.disk import open_file, read_at, sync_names, write_at
 from localzure_storage.recovery_file import RecoveryFile
 from localzure_storage.store import StoreUnusableError
 
@@ -39,11 +39,11 @@ def lock(directory: Path) -> int:
     Raises StoreUnusableError, which names the process that has it, or OSError.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = open_file(directory / LOCK_NAME, create=True)
     try:
         _lock_file(descriptor)
     except BlockingIOError as error:
-        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        owner = read_at(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
         whose = f"process {owner}" if owner.isdigit() else "another process"
         raise StoreUnusableError(
@@ -53,7 +53,7 @@ def lock(directory: Path) -> int:
         os.close(descriptor)
         raise
     with contextlib.suppress(OSError):  # on a full disk the lock holds without its owner's name
-        os.pwrite(descriptor, b"%-20d\n" % os.getpid(), 0)
+        write_at(descriptor, b"%-20d\n" % os.getpid(), 0)
     return descriptor
 
 
@@ -97,7 +97,7 @@ def _make_store(directory: Path, folder: Path, make: Callable[[Path], None]) -> 
         shutil.rmtree(new)
     new.mkdir()
     make(new)
-    data = os.open(new / DATA_NAME, os.O_RDWR)
+    data = open_file(new / DATA_NAME)
     recovery = RecoveryFile(new / RECOVERY_NAME, create=True)
     try:
         os.fsync(data)
@@ -118,7 +118,7 @@ def _judge(folder: Path, boot: str | None) -> None:
     if not data_path.is_file():
         raise StoreUnusableError("its data file is missing")
     recovery_file = RecoveryFile(recovery_path)
-    data = os.open(data_path, os.O_RDWR)
+    data = open_file(data_path)
     try:
         recovery = recovery_file.read()
         size = os.fstat(data).st_size

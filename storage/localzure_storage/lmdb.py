@@ -14,7 +14,7 @@ from localzure_storage import directory as places
 from localzure_storage import lmdb_keys, lmdb_values
 from localzure_storage.boot import boot_id
 from localzure_storage.checkpoint import LmdbCheckpoint, read_metas
-from localzure_storage.disk import allocate, has_room
+from localzure_storage.disk import allocate, has_room, open_file
 from localzure_storage.lmdb_errors import is_io_error, storage_error
 from localzure_storage.lmdb_keys import Trees
 from localzure_storage.lmdb_transactions import Engine, LmdbReader, LmdbWriteTransaction
@@ -83,7 +83,7 @@ class LmdbStore:
         environment = _open_environment(self._folder, map_bytes, synced=synced)
         undo.callback(environment.close)
         self._engine = _engine(environment, self._failed)
-        descriptor = os.open(self._folder / places.DATA_NAME, os.O_RDWR)
+        descriptor = open_file(self._folder / places.DATA_NAME)
         undo.callback(os.close, descriptor)
         recovery = RecoveryFile(self._folder / places.RECOVERY_NAME)
         undo.callback(recovery.close)
@@ -183,7 +183,7 @@ def _open_environment(folder: Path, map_bytes: int, *, synced: bool) -> lmdb.Env
 
 def _allocate_lock_file(folder: Path) -> None:
     """Make LMDB's lock file as large as LMDB does: it writes to it through a map, which on a full disk is SIGBUS."""
-    descriptor = os.open(folder / places.LOCK_TABLE_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = open_file(folder / places.LOCK_TABLE_NAME, create=True)
     try:
         allocate(descriptor, _LOCK_TABLE_BYTES)
     finally:

@@ -14,7 +14,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from localzure_storage.data_file import META_BYTES
-from localzure_storage.disk import sync_to_disk
+from localzure_storage.disk import open_file, read_at, sync_to_disk, write_at
 from localzure_storage.store import StoreUnusableError
 
 if TYPE_CHECKING:
@@ -50,16 +50,15 @@ class RecoveryFile:
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Open the file, or make one without content. Raises OSError."""
-        flags = os.O_CREAT | os.O_EXCL if create else 0
-        self._descriptor = os.open(path, os.O_RDWR | flags, 0o644)
+        self._descriptor = open_file(path, create=create, exclusive=create)
         self._sequence = 0
         if create:
-            os.pwrite(self._descriptor, bytes(2 * _SLOT_BYTES), 0)
+            write_at(self._descriptor, bytes(2 * _SLOT_BYTES), 0)
             os.fsync(self._descriptor)
 
     def read(self) -> Recovery:
         """Return what was written last. Raises StoreUnusableError for a damaged, foreign or newer file."""
-        slots = [os.pread(self._descriptor, _SLOT_BYTES, at) for at in (0, _SLOT_BYTES)]
+        slots = [read_at(self._descriptor, _SLOT_BYTES, at) for at in (0, _SLOT_BYTES)]
         for slot in slots:
             if len(slot) >= _HEAD.size:
                 magic, version = _HEAD.unpack_from(slot)
@@ -77,8 +76,7 @@ class RecoveryFile:
         sequence = self._sequence + 1
         body = _BODY.pack(_MAGIC, FORMAT, sequence, boot.encode("ascii"), data_bytes, *metas)
         slot = (body + _CHECKSUM.pack(zlib.crc32(body))).ljust(_SLOT_BYTES, b"\0")
-        if os.pwrite(self._descriptor, slot, sequence % 2 * _SLOT_BYTES) != _SLOT_BYTES:
-            raise OSError("a write to the recovery file was cut short")
+        write_at(self._descriptor, slot, sequence % 2 * _SLOT_BYTES)
         sync_to_disk(self._descriptor)
         self._sequence = sequence
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from localzure_storage.disk import allocate
+from localzure_storage.disk import allocate, open_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ class Reserve:
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it, and take what room there is. Raises OSError."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._descriptor = open_file(path, create=True)
         self.take()
 
     def take(self) -> None:
