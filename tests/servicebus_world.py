@@ -55,15 +55,18 @@ class TestAlarm:
 class World:
     """An engine on a store, with a clock that a test moves."""
 
-    def __init__(self, store: Store | None = None, clock: ManualClock | None = None) -> None:
+    def __init__(
+        self, store: Store | None = None, clock: ManualClock | None = None, entropy: SeededEntropy | None = None
+    ) -> None:
         self.store = store or MemoryStore()
         self.clock = clock or ManualClock()
         self.alarm = TestAlarm()
         self._soon: deque[Callable[[], object]] = deque()
         self.transactions = TickTransactions(self.store, self.clock, self._soon.append)
         space = Subspace(b"s")
+        self.entropy = entropy or SeededEntropy()
         self.context = ServiceContext(
-            self.transactions, self.clock, SeededEntropy(), self.alarm, space, Extents(Subspace(b"x"))
+            self.transactions, self.clock, self.entropy, self.alarm, space, Extents(Subspace(b"x"))
         )
         self.broker = Broker(self.context, ServiceBusKeys(space))
         self.dispatch = Dispatch(self.broker)
@@ -93,7 +96,7 @@ class World:
         self._soon.clear()
         if (open_tick := self.transactions._transaction) is not None:
             open_tick.abort()
-        return World(self.store, self.clock)
+        return World(self.store, self.clock, self.entropy)
 
     # Entities.
 

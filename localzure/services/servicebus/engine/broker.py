@@ -86,8 +86,7 @@ class Broker:
     def watch_lock(self, queue: Queue, deadline: int) -> None:
         """A lock of `queue` ends at `deadline`: be woken then, or for an earlier one of its locks."""
         if queue.watched is None or deadline < queue.watched:
-            queue.watched = deadline
-            heappush(self._timed, (deadline, queue.queue_id, queue))
+            self._note_lock(queue, deadline)
             self.arm(deadline)
 
     def watch_locks(self, queue: Queue) -> None:
@@ -134,4 +133,12 @@ class Broker:
     def _failed(self, turn: Turn, error: Exception) -> None:
         turn.failed(error)
         for queue in turn.queues_with_restored_locks():
-            self.watch_locks(queue)
+            deadline = queue.locks.first_deadline()
+            if deadline is not None:
+                self._note_lock(queue, deadline)
+                # Some of these may have ended, and at once would be too soon to try again.
+                self.retry_later()
+
+    def _note_lock(self, queue: Queue, deadline: int) -> None:
+        queue.watched = deadline
+        heappush(self._timed, (deadline, queue.queue_id, queue))

@@ -65,7 +65,7 @@ def receive_deferred(
     values = []
     for sequence_number in numbers:
         value = turn.writer.get(queue.message_key(MessageState.DEFERRED, sequence_number))
-        if value is None or queue.locks.holds(sequence_number):
+        if value is None or queue.locks.of(sequence_number) is not None:
             raise ServiceBusError(ErrorCode.MESSAGE_NOT_FOUND)
         values.append((sequence_number, value))
     if len(set(numbers)) != len(numbers):

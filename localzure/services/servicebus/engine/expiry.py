@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.engine.dead_letters import expire
 from localzure.services.servicebus.engine.settlement import end_expired
+from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import MessageState
 from localzure_storage.store import StorageError
 
@@ -54,13 +55,22 @@ def _end_locks(broker: Broker, turn: Turn) -> None:
 
 
 def _expire_messages(broker: Broker, turn: Turn) -> None:
-    """End the messages that are due. Those that are locked or deferred are left to their settlement."""
+    """End the messages that are due.
+
+    One that is locked is left to its settlement. Its entry moves to the end of the lock, and so is there after a crash,
+    when nobody holds the lock any more; an entry whose message has gone meanwhile means nothing. One that is deferred
+    stays.
+    """
     due = [key for key, _ in turn.writer.scan(*broker.keys.due_until(turn.now), limit=STEP_MAX)]
     for key in due:
         _, _, queue_id, sequence_number = broker.keys.due_parts(key)
         turn.writer.delete(key)
         queue = broker.entities.owner(turn.writer, queue_id)
-        if queue is None or queue.locks.holds(sequence_number):
+        if queue is None:
+            continue
+        lock = queue.locks.of(sequence_number)
+        if lock is not None:
+            turn.writer.put(broker.keys.due(lock.deadline, DueKind.EXPIRY, queue_id, sequence_number), b"")
             continue
         value = turn.writer.get(queue.message_key(MessageState.ACTIVE, sequence_number))
         if value is not None:

@@ -86,9 +86,9 @@ class Locks:
             del self._by_number[lock.sequence_number]
         return lock
 
-    def holds(self, sequence_number: int) -> bool:
-        """Whether the message with this number is locked."""
-        return sequence_number in self._by_number
+    def of(self, sequence_number: int) -> Lock | None:
+        """The lock on the message with this number."""
+        return self._by_number.get(sequence_number)
 
     def renew(self, lock: Lock, deadline: int) -> None:
         """Move the end of a lock."""

@@ -94,11 +94,11 @@ def take_next(broker: Broker, turn: Turn, queue: Queue, limit: int) -> list[Deli
     tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
     deliveries, expired, at = [], [], 0
     for sequence_number, value in found:
-        turn.handed_out(queue, sequence_number)
         fixed, front, rest = render(value, sequence_number, MessageState.ACTIVE)
         if 0 < fixed.expires_at <= turn.now:
             expired.append((sequence_number, value))
             continue
+        turn.handed_out(queue, sequence_number)
         turn.remove(queue, MessageState.ACTIVE, sequence_number, len(value), fixed.expires_at)
         deliveries.append(Delivery(tokens[at : at + TOKEN_BYTES], sequence_number, front, rest, value))
         at += TOKEN_BYTES
@@ -128,12 +128,13 @@ def renew(broker: Broker, queue: Queue, token: bytes) -> int:
 def _available(queue: Queue, reader: Reader, limit: int) -> list[Found]:
     """Take up to `limit` messages from those that are available: what came back first, then what the cursor finds."""
     found: list[Found] = []
-    size = 0
+    size, last = 0, 0
     try:
         while queue.returned and len(found) < limit and size < STEP_BYTES_MAX:
             sequence_number = queue.next_returned()
-            # A number may have come back twice, or its message may have gone since.
-            if not queue.locks.holds(sequence_number):
+            # A number may have come back twice, or its message may have been locked or have gone since.
+            if sequence_number != last and queue.locks.of(sequence_number) is None:
+                last = sequence_number
                 value = reader.get(queue.message_key(MessageState.ACTIVE, sequence_number))
                 if value is not None:
                     found.append((sequence_number, value))

@@ -104,10 +104,34 @@ def test_a_message_that_was_locked_when_its_time_ended_expires_after_a_crash(wor
     world.send(world.queue(), "a", ttl=10_000)
     world.lock(world.queue())
     world.advance(10)
-    assert due_count(world) == 0
     world = world.restart()
+    world.broker.arm_next()
     assert world.lock(world.queue(), 9) == []
     assert bodies(world.lock(world.queue(DEAD_LETTERS))) == ["a"]
+    assert world.counters(world.queue()).active == 0
+
+
+def test_it_does_so_also_where_nobody_receives(world: World) -> None:
+    world.send(world.queue(), "a", ttl=10_000)
+    world.lock(world.queue())
+    world.advance(10)
+    world = world.restart()
+    world.broker.arm_next()
+    world.advance(20)
+    assert bodies(world.lock(world.queue(DEAD_LETTERS))) == ["a"]
+    assert due_count(world) == 0
+
+
+def test_an_entry_whose_message_was_settled_under_its_lock_means_nothing(world: World) -> None:
+    queue = world.queue()
+    world.send(queue, "a", ttl=10_000)
+    (delivery,) = world.lock(queue)
+    world.advance(10)
+    world.settle(queue, delivery, Disposition.COMPLETED)
+    assert due_count(world) == 1
+    world.advance(20)
+    assert due_count(world) == 0
+    assert world.counters(queue).active == 0
 
 
 def test_many_messages_that_expire_together_are_ended_in_steps(world: World) -> None:
