@@ -1,0 +1,5 @@
+"""Azure Table Storage."""
+
+from localzure.services.table.http import TableService, TableSettings
+
+__all__ = ["TableService", "TableSettings"]

@@ -1,0 +1,1 @@
+"""What the Table service decides: tables, entities, queries and entity group transactions."""

@@ -1,0 +1,95 @@
+"""The Table service on HTTP: from a request's head to the sink for its body, and from an error to its reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localzure.auth.accounts import prepare_accounts
+from localzure.auth.authenticate import TABLE_SCHEMES, authenticate, refuse_anonymous
+from localzure.auth.principal import PrincipalKind
+from localzure.services.storage_rest.cors import SharingSink, answer_preflight
+from localzure.services.storage_rest.errors import StorageRestError, describe
+from localzure.services.storage_rest.headers import is_version
+from localzure.services.storage_rest.sinks import Bodiless
+from localzure.services.table.call import Parts
+from localzure.services.table.engine import properties, remains
+from localzure.services.table.errors import TableError
+from localzure.services.table.operations import route
+from localzure.services.table.replies import failed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localzure.auth.principal import AuthLevel
+    from localzure.services.interface import (
+        Address,
+        BodySink,
+        HttpReply,
+        HttpRequest,
+        ServiceContext,
+        ServiceError,
+    )
+    from localzure.services.storage_rest.cors import CorsRule
+    from localzure_storage.store import StorageError, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """What the service is told to be."""
+
+    accounts: Mapping[str, tuple[bytes, ...]] = field(repr=False)
+    """Account name → its one or two keys, decoded from base64."""
+    auth_level: AuthLevel = "verify"
+
+
+class TableService:
+    """Table storage (see `localzure.services.interface.HttpService`)."""
+
+    def __init__(self, context: ServiceContext, settings: TableSettings) -> None:
+        self._parts = Parts.build(context, prepare_accounts(settings.accounts), settings.auth_level)
+
+    def accept(self, request: HttpRequest, address: Address) -> BodySink:
+        """Authorise and route a request by its head. Raises ServiceError."""
+        if request.method == "OPTIONS":
+            rules = self._cors_rules(address)
+            return Bodiless(lambda: answer_preflight(request, rules))
+        if "origin" in request.headers:
+            return SharingSink(
+                request,
+                self._cors_rules(address),
+                lambda: self._accept(request, address),
+                lambda error: self.refuse(request, error),
+            )
+        return self._accept(request, address)
+
+    def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
+        """Render an error as Azure does."""
+        return failed(describe(error), request, self._parts.clock.now())
+
+    def sweep(self, writer: Writer, budget: int) -> bool:
+        """Free at most about `budget` records of what deletes left behind; True while there may be more."""
+        return remains.sweep(self._parts.engine, writer, budget)
+
+    def _accept(self, request: HttpRequest, address: Address) -> BodySink:
+        parts = self._parts
+        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), TABLE_SCHEMES)
+        if address.account not in parts.accounts:
+            raise TableError("ResourceNotFound")
+        version = request.headers.get("x-ms-version")
+        if version is not None and not is_version(version):
+            raise StorageRestError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
+        if principal.kind is PrincipalKind.ANONYMOUS:
+            raise refuse_anonymous(request)
+        call = route(parts, request, address, principal)
+        if address.secondary and request.method not in {"GET", "HEAD"}:
+            raise TableError("InsufficientAccountPermissions")
+        if call.operation.handler is None:
+            name = call.operation.name
+            raise TableError("NotImplemented", f"The operation {name} is not implemented by this emulator.")
+        return call.operation.handler(call)
+
+    def _cors_rules(self, address: Address) -> list[CorsRule]:
+        parts = self._parts
+        with parts.transactions.reader() as reader:
+            return properties.find(parts.engine, reader, address.account).cors

@@ -1,0 +1,132 @@
+"""The multipart bodies of batches: reading the parts of one, and the HTTP requests within, and writing replies.
+
+RFC 2046, section 5.1; RFC 9110 for what `application/http` holds. Lines may end with a line feed alone.
+"""
+
+from __future__ import annotations
+
+import re
+from email.message import Message
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PARTS_MAX = 256
+"""Parts that are looked at, more than twice what any body may have."""
+
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
+_REQUEST_LINE = re.compile(r"([A-Z]+) +(\S+) +HTTP/1\.[01] *", re.ASCII)
+_BOUNDARY_CHARS_MAX = 200
+
+
+class MultipartError(Exception):
+    """The body is not of its form."""
+
+
+class Part(NamedTuple):
+    """One part of a body."""
+
+    headers: dict[str, str]
+    """Lower-case names; the values of repeated headers joined by a comma."""
+    body: bytes
+
+
+class InnerRequest(NamedTuple):
+    """An HTTP request within a part."""
+
+    method: str
+    uri: str
+    """As sent: a whole URI, or a path."""
+    headers: dict[str, str]
+    body: bytes
+
+
+def boundary_of(content_type: str) -> str | None:
+    """Return the boundary of `multipart/mixed`; None for any other type and where it has none."""
+    header = Message()
+    header["content-type"] = content_type.replace("\n", " ").replace("\r", " ")
+    boundary = header.get_param("boundary")
+    if header.get_content_type() != "multipart/mixed" or not isinstance(boundary, str):
+        return None
+    return boundary if 0 < len(boundary) <= _BOUNDARY_CHARS_MAX else None
+
+
+def split(body: bytes, boundary: str) -> list[Part]:
+    """Return the parts of a body. Raises MultipartError where it does not end as it must, or has too many."""
+    delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
+    parts: list[Part] = []
+    start: int | None = None
+    for match in delimiter.finditer(body):
+        if start is not None:
+            parts.append(_part(body[start : match.start()]))
+            if len(parts) > PARTS_MAX:
+                raise MultipartError("the body has too many parts")
+        if match[1]:
+            return parts
+        start = match.end()
+    raise MultipartError("the body has no closing boundary")
+
+
+def read_request(body: bytes) -> InnerRequest:
+    """Read the request in a part of the type `application/http`. Raises MultipartError."""
+    (line, *fields), rest = _take_head(body.lstrip(b"\r\n"))
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise MultipartError("a part has no request line")
+    return InnerRequest(match[1], match[2], _headers(fields), rest)
+
+
+def _part(text: bytes) -> Part:
+    """Take a part apart; the end of the line of the boundary before it is still there."""
+    text = text[2:] if text.startswith(b"\r\n") else text[1:]
+    if text.startswith((b"\r\n", b"\n")):
+        return Part({}, text)
+    lines, body = _take_head(text)
+    return Part(_headers(lines), body)
+
+
+def _take_head(text: bytes) -> tuple[list[str], bytes]:
+    """Return the lines before the first blank one, and what follows it."""
+    match = _BLANK_LINE.search(text)
+    head, rest = (text, b"") if match is None else (text[: match.start()], text[match.end() :])
+    return [line.decode("latin-1") for line in _LINE_END.split(head)], rest
+
+
+def _headers(lines: Iterable[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not line.strip():
+            continue
+        if not colon:
+            raise MultipartError("a header has no colon")
+        name = name.strip().lower()
+        value = value.strip()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def join(boundary: str, parts: Iterable[bytes]) -> bytes:
+    """Return a body of these parts, each with its headers."""
+    delimiter = f"--{boundary}\r\n".encode()
+    return b"".join((*(b"%b%b\r\n" % (delimiter, part) for part in parts), f"--{boundary}--\r\n".encode()))
+
+
+def write_part(content_type: str, body: bytes) -> bytes:
+    """Return a part."""
+    return f"Content-Type: {content_type}\r\n\r\n".encode() + body
+
+
+def write_reply(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return a part with an HTTP reply."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return (
+        "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n"
+    ).encode() + body
