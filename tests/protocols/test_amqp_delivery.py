@@ -191,6 +191,24 @@ def test_the_state_of_a_link_waits_until_it_has_a_handle() -> None:
     assert [answer.code for answer in peer.exchange(b"")] == [frames.DETACH]
 
 
+def test_an_echo_is_answered_beside_what_a_detached_link_still_settles() -> None:
+    peer = receiving_peer(credit=5)
+    peer.exchange(attach_frame("s", 1, is_sender=True))
+    peer.core.detach_link(peer.server.link("s"))
+    peer.core.receive(transfer_frame(1, 0, b"late", b"t", Uint(0)))
+    assert peer.core.send_flow(peer.server.link("r"))
+    answers = [answer.code for answer in peer.exchange(b"")]
+    assert answers == [frames.DETACH, frames.DISPOSITION, frames.FLOW]
+
+
+def test_an_answer_that_is_still_due_does_not_outlive_a_violation() -> None:
+    peer = receiving_peer(credit=5)
+    peer.exchange(attach_frame("s", 1, is_sender=True))
+    assert peer.core.send_flow(peer.server.link("r"))
+    answers = peer.exchange(transfer_frame(1, 0, b"x", b"t", Uint(0)) + transfer_frame(1, 9, b"x", b"t", Uint(0)))
+    assert [answer.code for answer in answers] == [frames.CLOSE]
+
+
 ERROR_STATE = Described(
     Ulong(0x25),
     [Described(Ulong(0x1D), [Symbol("com.microsoft:dead-letter"), "text", {"DeadLetterReason": "r", Symbol("n"): 1}])],

@@ -319,6 +319,19 @@ def test_frames_on_a_link_that_this_side_detached_are_ignored() -> None:
     assert (settled.code, settled.fields) == (frames.DISPOSITION, [True, 0, None, True])
 
 
+def test_a_handle_of_ours_goes_to_the_next_link_before_the_client_has_detached() -> None:
+    peer = FramePeer()
+    peer.exchange(attach_frame("first", 0, is_sender=False))
+    peer.core.detach_link(peer.server.link("first"))
+    peer.exchange(b"")
+    (attach,) = peer.exchange(attach_frame("second", 1, is_sender=False))
+    assert attach.fields[1] == 0
+    peer.exchange(detach_frame(0))
+    peer.core.detach_link(peer.server.link("second"))
+    (detach,) = peer.exchange(b"")
+    assert detach.fields[0] == 0
+
+
 def test_frames_on_a_link_whose_detach_is_out_are_ignored() -> None:
     peer = FramePeer()
     peer.exchange(attach_frame("s", 0, is_sender=True))

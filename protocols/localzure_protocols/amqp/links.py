@@ -66,7 +66,7 @@ class Attachment:
     error: AmqpError | None = None
     """What our DETACH says."""
     local_handle: int = -1
-    """Ours, once ATTACH has been written."""
+    """Ours, from ATTACH to DETACH."""
     is_ending: bool = False
     """We have sent DETACH, or proton is about to."""
     is_detach_written: bool = False
@@ -233,7 +233,9 @@ class Links:
         self._written(attachment)
         attachment.is_detach_written = True
         self._engine.link_ended(attachment.engine)
+        # proton gives the handle to the next link.
         del self.by_local[attachment.session.local_channel, attachment.local_handle]
+        attachment.local_handle = -1
         if attachment.is_detached:
             self._finished.append(attachment)
 
@@ -261,7 +263,7 @@ class Links:
     def _free(self, attachment: Attachment) -> None:
         number = attachment.engine.number
         del attachment.session.ending[number]
-        # proton writes no DETACH any more where END went before it.
+        # Where END went before DETACH, proton writes no DETACH any more.
         self.frames_due -= attachment.frames_due
         self.by_local.pop((attachment.session.local_channel, attachment.local_handle), None)
         del self.by_number[number]

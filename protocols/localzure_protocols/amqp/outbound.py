@@ -79,7 +79,7 @@ class Outbound:
                 self._rewrite(data)
             else:
                 self._out.append(data)
-        if self._flows_due:
+        if self._flows_due and not self._engine.failure:
             self._send_flows()
         self._links.free_finished()
 
@@ -143,9 +143,13 @@ class Outbound:
         data, at = self._engine.drain(), 0
         while at < len(data):
             size, _, channel, _ = START.unpack_from(data, at)
-            code, fields, at = read_performative(data, at + frames.FRAME_HEADER_LENGTH, at + size)
-            assert code == frames.FLOW, "the engine had nothing else to say"
-            sessions[channel] = fields[:_LINK_FIELDS]
+            code, fields, _ = read_performative(data, at + frames.FRAME_HEADER_LENGTH, at + size)
+            if code == frames.FLOW:
+                sessions[channel] = fields[:_LINK_FIELDS]
+            else:
+                # Deliveries on a link whose DETACH has just been written are settled only then.
+                self._rewrite(data[at : at + size])
+            at += size
         for attachment in due:
             session = sessions[attachment.session.local_channel]
             self._out.append(write_frame(attachment.session.local_channel, frames.FLOW, session + _state(attachment)))

@@ -97,6 +97,7 @@ def test_a_silent_client_is_given_up() -> None:
 def test_a_client_that_never_opens_is_given_up_though_it_talks() -> None:
     server = Server()
     now: float | None = 0.0
+    last = 0.0
     while now is not None:
         last = now
         server.receive(b"")
