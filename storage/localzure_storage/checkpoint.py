@@ -72,14 +72,14 @@ class LmdbCheckpoint:
         if self._lost or self._pending is not None:
             return False
         try:
+            found = os.fstat(self._data).st_size, read_metas(self._data)
             reader = self._begin_read()
-        except lmdb.Error as error:
+        except (OSError, lmdb.Error) as error:
             raise storage_error(error) from error
         if self._safe is not None and reader.id() == self._safe.id():
             reader.abort()
             return False
-        self._pending = reader
-        self._found = os.fstat(self._data).st_size, read_metas(self._data)
+        self._pending, self._found = reader, found
         return True
 
     def flush(self) -> None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import sys
 from typing import TYPE_CHECKING
 
 from localzure_storage.checkpoint import put_back, read_metas
 from localzure_storage.data_file import require_whole
-from localzure_storage.disk import open_file, read_at, sync_names, write_at
+from localzure_storage.disk import open_file, read_at, sync_names, sync_to_disk, write_at
 from localzure_storage.recovery_file import RecoveryFile
 from localzure_storage.store import StoreUnusableError
 
@@ -32,6 +33,9 @@ LOCK_TABLE_NAME = "lock.mdb"
 RECOVERY_NAME = "recovery"
 RESERVE_NAME = "reserve"
 
+_OWNER_BYTES = 128
+"""What the lock file says: the process and, as containers number theirs alike, the host."""
+
 
 def lock(directory: Path) -> int:
     """Take the directory for this process, making it if need be; returns the descriptor that holds the lock.
@@ -43,9 +47,9 @@ def lock(directory: Path) -> int:
     try:
         _lock_file(descriptor)
     except BlockingIOError as error:
-        owner = read_at(descriptor, 32, 0).decode("ascii", "replace").strip()
+        owner = read_at(descriptor, _OWNER_BYTES, 0).decode("utf-8", "replace").split()
         os.close(descriptor)
-        whose = f"process {owner}" if owner.isdigit() else "another process"
+        whose = f"process {owner[0]} on {owner[1]}" if len(owner) == 2 and owner[0].isdigit() else "another process"
         raise StoreUnusableError(
             f"the data directory {directory} is in use by {whose}: stop that one, or choose another directory"
         ) from error
@@ -53,7 +57,8 @@ def lock(directory: Path) -> int:
         os.close(descriptor)
         raise
     with contextlib.suppress(OSError):  # on a full disk the lock holds without its owner's name
-        write_at(descriptor, b"%-20d\n" % os.getpid(), 0)
+        line = f"{os.getpid()} {platform.node() or 'localhost'}".encode()
+        write_at(descriptor, line[: _OWNER_BYTES - 1].ljust(_OWNER_BYTES - 1) + b"\n", 0)
     return descriptor
 
 
@@ -100,7 +105,7 @@ def _make_store(directory: Path, folder: Path, make: Callable[[Path], None]) -> 
     data = open_file(new / DATA_NAME)
     recovery = RecoveryFile(new / RECOVERY_NAME, create=True)
     try:
-        os.fsync(data)
+        sync_to_disk(data)
         recovery.write("", os.fstat(data).st_size, read_metas(data))
     finally:
         recovery.close()

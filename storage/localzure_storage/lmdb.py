@@ -14,7 +14,7 @@ from localzure_storage import directory as places
 from localzure_storage import lmdb_keys, lmdb_values
 from localzure_storage.boot import boot_id
 from localzure_storage.checkpoint import LmdbCheckpoint, read_metas
-from localzure_storage.disk import allocate, has_room, open_file
+from localzure_storage.disk import allocate, has_room, open_file, sync_to_disk
 from localzure_storage.lmdb_errors import is_io_error, storage_error
 from localzure_storage.lmdb_keys import Trees
 from localzure_storage.lmdb_transactions import Engine, LmdbReader, LmdbWriteTransaction
@@ -91,7 +91,7 @@ class LmdbStore:
         self._reserve = Reserve(self._folder / places.RESERVE_NAME)
         undo.callback(self._reserve.close)
         if synced:
-            os.fsync(descriptor)
+            sync_to_disk(descriptor)
             recovery.write("", os.fstat(descriptor).st_size, read_metas(descriptor))
             return
         checkpoint = LmdbCheckpoint(environment.begin, descriptor, recovery, boot)
@@ -119,10 +119,11 @@ class LmdbStore:
 
         Open transactions must have ended. A checkpoint that is under way is given up.
         """
+        checkpoint, self._checkpoint = self._checkpoint, None
         with self._closing:
-            if self._checkpoint is not None:
-                self._checkpoint.drop()
-                self._checkpoint.make()
+            if checkpoint is not None:
+                checkpoint.drop()
+                checkpoint.make()
 
     def _failed(self, error: lmdb.Error, dirty_bytes: int) -> StorageError:
         """Return what a write that failed raises: LMDB also reports one that a full disk cut short as an I/O error."""
@@ -144,7 +145,8 @@ class LmdbStore:
         if has_room(self._folder, 2 * RESERVE_BYTES):
             self._frugal = 0
         elif self._frugal == _FRUGAL_TRANSACTIONS:
-            self._reserve.give_up()
+            with contextlib.suppress(OSError):
+                self._reserve.give_up()
         self._frugal = max(self._frugal - 1, 0)
         if not self._frugal:
             self._reserve.take()

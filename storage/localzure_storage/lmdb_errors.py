@@ -14,8 +14,6 @@ _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 def storage_error(error: lmdb.Error | OSError) -> StorageError:
     """Return the error that callers get for one of LMDB's or the system's."""
-    if isinstance(error, StorageError):
-        return error
     code, reason = (error.errno, error.strerror or error) if isinstance(error, OSError) else (error.code, error.reason)
     if isinstance(error, _FULL) or code in _FULL_ERRNOS:
         return StoreFullError(f"the store has no room left: {reason}")

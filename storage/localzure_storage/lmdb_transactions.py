@@ -10,7 +10,6 @@ marked one that is committed. So a writer remembers its failure, and ends in an 
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -172,10 +171,6 @@ class _Writer(_View):
         self._failure = failure = self._engine.failed(error, self._root.dirty_bytes)
         return failure
 
-    def _abort(self) -> None:
-        with contextlib.suppress(lmdb.Error):  # the transaction around it ended first and took it along
-            self._txn.abort()
-
 
 class _Nested(_Writer):
     """A transaction inside another, from entering its block to leaving it."""
@@ -199,7 +194,7 @@ class _Nested(_Writer):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None or self._failure is not None:
-            self._abort()
+            self._txn.abort()
             if kind is None and self._failure is not None:
                 raise self._failure
             return
@@ -280,5 +275,5 @@ class LmdbWriteTransaction(_Writer):
             raise self._engine.failed(error, self.dirty_bytes) from error
 
     def abort(self) -> None:
-        """Undo everything."""
-        self._abort()
+        """Undo everything; does nothing when the transaction has ended."""
+        self._txn.abort()

@@ -214,10 +214,10 @@ class _WriteTransaction(_Writer):
         self._end()
 
     def abort(self) -> None:
-        """Undo everything."""
-        self._require_active()
-        self._undo()
-        self._end()
+        """Undo everything; does nothing when the transaction has ended."""
+        if not self.ended:
+            self._undo()
+            self._end()
 
     def _end(self) -> None:
         self.ended = True

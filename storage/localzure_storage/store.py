@@ -36,7 +36,7 @@ class Durability(StrEnum):
     NONE = "none"
     """Nothing: the content is in memory."""
     PROCESS = "process"
-    """The process being killed. After a power loss the store is as it was at its last checkpoint or later."""
+    """The process being killed. After a power loss the store is as it was at its last checkpoint."""
     FULL = "full"
     """A power loss: the content is on disk before `commit` returns."""
 
@@ -96,7 +96,7 @@ class WriteTransaction(Writer, Protocol):
         ...
 
     def abort(self) -> None:
-        """Undo everything."""
+        """Undo everything; does nothing when the transaction has ended."""
         ...
 
 
@@ -136,5 +136,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Flush to disk and close. Open transactions must have ended."""
+        """Flush to disk and close. Open transactions must have ended. Raises StorageError; it is closed even then."""
         ...

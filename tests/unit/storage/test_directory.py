@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_a_second_opening_is_refused_and_names_the_process(tmp_path: Path) -> No
     assert f"in use by process {os.getpid()}" in refusal(tmp_path)
     other = "import sys, pathlib, localzure_storage.lmdb as m; m.LmdbStore(pathlib.Path(sys.argv[1]))"
     ended = subprocess.run([sys.executable, "-c", other, tmp_path], capture_output=True, text=True, check=False)
-    assert f"in use by process {os.getpid()}: stop that one" in ended.stderr
+    assert f"in use by process {os.getpid()} on {platform.node()}: stop that one" in ended.stderr
     store.close()
     LmdbStore(tmp_path).close()
 

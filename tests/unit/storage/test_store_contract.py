@@ -382,3 +382,24 @@ def test_dirty_bytes_grow_with_what_is_written(store: Store) -> None:
     txn.delete(b"ab")
     assert txn.dirty_bytes > 11_012
     txn.abort()
+
+
+def test_aborting_what_has_ended_and_closing_twice_do_nothing(store: Store) -> None:
+    txn = store.begin()
+    txn.put(b"a", b"1")
+    txn.commit()
+    txn.abort()
+    assert content(store) == [(b"a", b"1")]
+    txn = store.begin()
+    txn.abort()
+    txn.abort()
+    store.close()
+    store.close()
+
+
+def test_a_transaction_that_failed_inside_one_that_ended_is_only_an_error(store: Store) -> None:
+    txn = store.begin()
+    txn.abort()
+    with pytest.raises(StorageError), txn.nested():
+        pass
+    store.begin().abort()
