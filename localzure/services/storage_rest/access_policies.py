@@ -82,7 +82,7 @@ def _read_terms(policy: AccessPolicy, section: Element, permissions: str) -> Non
             policy.expiry = _time(child, text)
         elif child.name == "Permission":
             if not set(permissions).issuperset(text):
-                raise _bad_value(child)
+                raise StorageRestError("InvalidXmlDocument", XmlNodeName=child.name)
             policy.permission = text or None
         else:
             raise StorageRestError("InvalidXmlDocument", XmlNodeName=child.name)

@@ -34,12 +34,18 @@ class Bodiless:
 class Collecting:
     """The sink of an operation whose body is a document: it is gathered, up to a limit, and read at the end."""
 
-    __slots__ = ("_finish", "_left", "_limit", "_pieces")
+    __slots__ = ("_finish", "_left", "_pieces", "_told_limit")
 
-    def __init__(self, request: HttpRequest, limit: int, finish: Callable[[bytes], HttpReply]) -> None:
-        """`limit` is in bytes. Raises StorageRestError `RequestBodyTooLarge` where the head tells it."""
+    def __init__(
+        self, request: HttpRequest, limit: int, finish: Callable[[bytes], HttpReply], told_limit: int | None = None
+    ) -> None:
+        """`limit` is in bytes; `told_limit` is what clients are told of it, where they know one of another measure.
+
+        Raises StorageRestError `RequestBodyTooLarge` where the head tells it.
+        """
         length = request.headers.get("content-length", "")
-        self._limit = self._left = limit
+        self._left = limit
+        self._told_limit = limit if told_limit is None else told_limit
         if length.isdecimal() and (len(length) > 18 or int(length) > limit):
             raise self._too_large()
         self._finish = finish
@@ -60,4 +66,4 @@ class Collecting:
         """See `BodySink`."""
 
     def _too_large(self) -> StorageRestError:
-        return StorageRestError("RequestBodyTooLarge", MaxLimit=str(self._limit))
+        return StorageRestError("RequestBodyTooLarge", MaxLimit=str(self._told_limit))
