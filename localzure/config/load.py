@@ -142,6 +142,7 @@ def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...]
         origins={path: found.origin for path, found in given.items()},
         warnings=warnings,
         **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services"),
+        **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
         **some(accounts="storage.accounts"),
     )
     _refuse_shared_ports(settings)

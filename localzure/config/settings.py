@@ -25,8 +25,10 @@ LISTENERS: tuple[tuple[str, Service | None], ...] = (
     ("gateway", None),
     ("blob", "blob"),
     ("amqp", "servicebus"),
+    ("amqps", "servicebus"),
     ("servicebus", "servicebus"),
     ("http", None),
+    ("https", None),
 )
 """The listeners that this version binds, and the service that each belongs to."""
 
@@ -51,7 +53,7 @@ class Listener:
     """One listener to bind."""
 
     name: str
-    """Its name in the endpoints: gateway, blob, amqp, servicebus, http."""
+    """Its name in the endpoints: gateway, blob, amqp, amqps, servicebus, http, https."""
     service: Service | None
     """The service that a request or connection without other hints is for."""
     port: int
@@ -118,6 +120,12 @@ class Settings:
     seeds: tuple[Path, ...] = ()
     ports: Ports = field(default_factory=Ports)
     ready_file: Path | None = None
+    tls_certificate: Path | None = None
+    """The user's own certificate, PEM with its chain or PFX; None is a leaf of the local authority."""
+    tls_key: Path | None = None
+    """Its private key, where the certificate's file does not hold it."""
+    tls_password: str | None = field(default=None, repr=False)
+    """The password of the key, or of the PFX."""
     auth: AuthLevel = "verify"
     log: LogSettings = field(default_factory=LogSettings)
     services: tuple[Service, ...] = SERVICES
@@ -145,7 +153,8 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """Every configured key, for the log's redaction."""
-        return (*(key for account in self.accounts for key in account.keys), self.servicebus_key.key)
+        password = (self.tls_password,) if self.tls_password else ()
+        return (*(key for account in self.accounts for key in account.keys), self.servicebus_key.key, *password)
 
 
 def listener_flag(name: str) -> str:

@@ -12,23 +12,35 @@ from typing import TYPE_CHECKING, Protocol
 from localzure import __version__
 from localzure.server.exchange import Exchange
 from localzure.services.interface import HttpReply, HttpRequest
-from localzure_protocols.events import Body, Continue, EndBody, HttpEvent, PeerError, Request, Response, StreamClosed
+from localzure_protocols.events import (
+    Body,
+    Continue,
+    EndBody,
+    HttpEvent,
+    PeerError,
+    Request,
+    Response,
+    StreamClosed,
+    Writable,
+)
 from localzure_protocols.http1 import has_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localzure.server.driver import Channel
+    from localzure.server.driver import Channel, Driver
     from localzure.server.router import Router
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import Clock, Entropy
     from localzure_protocols.events import Headers
 
+    Upgrade = Callable[[Channel, Request], Driver | None]
+
 IDLE_SECONDS_MAX = 300.0
 """How long a connection is kept open between two requests."""
 
-REQUEST_SILENCE_SECONDS_MAX = 60.0
-"""How long a client may send nothing in the middle of a request."""
+STALLED_SECONDS_MAX = 60.0
+"""How long a client that is the one to go on may make no progress: with a head, a body, or a window to send in."""
 
 SERVER = f"LocalZure/{__version__}".encode()
 
@@ -42,12 +54,31 @@ class HttpCore(Protocol):
         ...
 
     @property
+    def unread(self) -> bytes:
+        """Bytes received and not parsed, for the driver of an upgrade."""
+        ...
+
+    @property
     def is_blocked(self) -> bool:
         """More bytes would only pile up until a response has been sent."""
         ...
 
+    @property
+    def awaits_peer(self) -> bool:
+        """The client is the one to go on."""
+        ...
+
+    @property
+    def progress(self) -> int:
+        """Grows whenever the client has gone on."""
+        ...
+
     def receive(self, data: bytes) -> list[HttpEvent]:
         """Take bytes."""
+        ...
+
+    def data_to_send(self) -> bytes:
+        """Take the bytes that wait for the client and that no `send` gave."""
         ...
 
     def receive_eof(self) -> list[HttpEvent]:
@@ -85,8 +116,8 @@ class HttpContext:
 class HttpDriver:
     """HTTP on one connection (see `localzure.server.driver.Driver`, and `exchange.Stream`)."""
 
-    def __init__(self, channel: Channel, core: HttpCore, context: HttpContext) -> None:
-        """Made when a connection's first bytes are HTTP."""
+    def __init__(self, channel: Channel, core: HttpCore, context: HttpContext, upgrade: Upgrade | None = None) -> None:
+        """Made when a connection's first bytes are HTTP; `upgrade` gives the driver that a request asks for, if any."""
         self.router = context.router
         self.transactions = context.transactions
         self.listener = channel.listener
@@ -95,8 +126,13 @@ class HttpDriver:
         self._core = core
         self._exchanges: dict[int, Exchange] = {}
         self._output: list[bytes] = []
+        self._upgrade = upgrade
+        self._upgraded: Driver | None = None
         self._is_paused = False
         self._handling = False
+        self._is_awaiting = False
+        self._progress = -1
+        self._progress_at = 0.0
 
     # What the connection calls.
 
@@ -106,6 +142,14 @@ class HttpDriver:
             self._is_paused = True
             self._channel.pause_reading()
         self._handle(self._core.receive(data))
+        if self._upgraded is not None:
+            self._channel.switch(self._upgraded, b"")
+            self._upgraded.receive(self._core.unread)
+        elif self._core.awaits_peer != self._is_awaiting:
+            self._is_awaiting = self._core.awaits_peer
+            if self._is_awaiting:
+                self._progress = -1
+                self._channel.rearm()
 
     def receive_eof(self) -> None:
         """See `Driver.receive_eof`."""
@@ -114,6 +158,8 @@ class HttpDriver:
     def take_output(self) -> list[bytes]:
         """See `Driver.take_output`."""
         output, self._output = self._output, []
+        if data := self._core.data_to_send():
+            output.append(data)
         return output
 
     @property
@@ -127,15 +173,16 @@ class HttpDriver:
         return bool(self._exchanges)
 
     def tick(self, now: float, last_received: float) -> float | None:
-        """See `Driver.tick`: drops a connection that is idle between, or silent inside, requests."""
-        unfinished = any(not exchange.is_request_complete for exchange in self._exchanges.values())
-        if self._exchanges and not unfinished:
-            return now + IDLE_SECONDS_MAX
-        limit = REQUEST_SILENCE_SECONDS_MAX if unfinished else IDLE_SECONDS_MAX
-        if now >= last_received + limit:
+        """See `Driver.tick`: drops a client that is idle between requests, or that stalls one."""
+        del last_received
+        is_ours = bool(self._exchanges) and not self._core.awaits_peer
+        if is_ours or self._core.progress != self._progress:
+            self._progress, self._progress_at = self._core.progress, now
+        limit = STALLED_SECONDS_MAX if self._core.awaits_peer else IDLE_SECONDS_MAX
+        if now >= self._progress_at + limit:
             self._abandon_all()
             self._core.shutdown()
-        return last_received + limit
+        return self._progress_at + limit
 
     def writable(self) -> None:
         """See `Driver.writable`."""
@@ -204,7 +251,7 @@ class HttpDriver:
             while True:
                 for event in events:
                     self._take(event)
-                if self._core.is_blocked or self._core.is_finished:
+                if self._core.is_blocked or self._core.is_finished or self._upgraded is not None:
                     break
                 events = self._core.receive(b"")
                 if not events:
@@ -217,8 +264,7 @@ class HttpDriver:
 
     def _take(self, event: HttpEvent) -> None:
         if isinstance(event, Request):
-            self._exchanges[event.stream_id] = exchange = Exchange(self, event.stream_id, self._describe(event))
-            exchange.start()
+            self._begin(event)
         elif isinstance(event, Body):
             if (found := self._exchanges.get(event.stream_id)) is not None:
                 found.body(event.data)
@@ -227,8 +273,19 @@ class HttpDriver:
             self._end_request(event.stream_id)
         elif isinstance(event, PeerError):
             self._answer_broken(event)
+        elif isinstance(event, Writable):
+            if (found := self._exchanges.get(event.stream_id)) is not None:
+                found.pump()
         elif (found := self._exchanges.pop(event.stream_id, None)) is not None:
             found.lost()
+
+    def _begin(self, head: Request) -> None:
+        if self._upgrade is not None and b"upgrade" in {name for name, _ in head.headers}:
+            self._upgraded = self._upgrade(self._channel, head)
+            if self._upgraded is not None:
+                return
+        self._exchanges[head.stream_id] = exchange = Exchange(self, head.stream_id, self._describe(head))
+        exchange.start()
 
     def _end_request(self, stream_id: int) -> None:
         exchange = self._exchanges.get(stream_id)

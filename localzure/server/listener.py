@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted."""
 
-SCHEMES = {"amqp": "amqp"}
+SCHEMES = {"amqp": "amqp", "amqps": "amqps", "https": "https"}
 """The scheme of a listener's endpoint, where it is not http."""
 
 

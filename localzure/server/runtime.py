@@ -29,8 +29,12 @@ from localzure.server.ready import ReadyFile, connection_strings
 from localzure.server.router import Router
 from localzure.server.services import Builder, Services
 from localzure.server.startup import StartupError
+from localzure.server.tls import tls_driver
 from localzure.server.transactions import TickTransactions
+from localzure.server.trust import Trust
+from localzure.server.websocket import wants_websocket, websocket_driver
 from localzure_protocols.http1 import Http1Connection
+from localzure_protocols.http2 import Http2Connection
 from localzure_protocols.sniff import Wire
 from localzure_storage.open import open_store
 from localzure_storage.store import Durability, StoreUnusableError
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from localzure.config.settings import Listener, Settings
     from localzure.server.driver import Channel, Driver
     from localzure.services.interface import Clock
+    from localzure_protocols.events import Request
     from localzure_storage.store import Store
 
     Announce = Callable[[Mapping[str, str], Mapping[str, str]], None]
@@ -115,7 +120,8 @@ class Server:
             stack.callback(transactions.commit)
             services = Builder(self._settings, transactions, self._clock, self._entropy, loop).build()
             stack.callback(services.close)
-            connections = self._connect(services, transactions, loop)
+            trust = Trust(self._settings, self._clock, self._entropy)
+            connections = self._connect(services, transactions, trust, loop)
             stack.callback(connections.abort)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -134,18 +140,30 @@ class Server:
             raise StartupError(str(error)) from error
 
     def _connect(
-        self, services: Services, transactions: TickTransactions, loop: asyncio.AbstractEventLoop
+        self, services: Services, transactions: TickTransactions, trust: Trust, loop: asyncio.AbstractEventLoop
     ) -> Connections:
         """Wire the protocols to the services."""
-        router = Router(services.http, OwnApi(self._health))
+        router = Router(services.http, OwnApi(self._health, trust))
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
-        drivers: dict[Wire, Callable[[Channel], Driver]] = {
-            Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http),
+        factories: dict[Wire, Callable[[Channel], Driver]] = {
+            Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
+            Wire.HTTP2: lambda channel: HttpDriver(channel, Http2Connection(), http),
         }
-        if (amqp := services.amqp) is not None:
+        if (service := services.amqp) is not None:
             container_id = f"{self._entropy.uuid().hex}_G0"
-            drivers[Wire.AMQP] = lambda channel: AmqpDriver(channel, amqp, self._clock, container_id)
-        connections = Connections(loop, self._clock, transactions, drivers)
+            factories[Wire.AMQP] = lambda channel: AmqpDriver(channel, service, self._clock, container_id)
+
+        def upgrade(channel: Channel, request: Request) -> Driver | None:
+            """The driver that an HTTP/1.1 request asks for by its `Upgrade` header, if it is one of ours."""
+            if Wire.AMQP in factories and wants_websocket(request):
+                return websocket_driver(channel, request, factories[Wire.AMQP])
+            core = None if channel.is_secure else Http2Connection.upgrade(request)
+            return None if core is None else HttpDriver(channel, core, http)
+
+        inside_tls = dict(factories)
+        clock = self._clock
+        factories[Wire.TLS] = lambda channel: tls_driver(channel, trust.context(), inside_tls, clock.monotonic())
+        connections = Connections(loop, self._clock, transactions, factories)
         transactions.on_settled = connections.flush
         return connections
 

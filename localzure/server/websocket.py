@@ -26,9 +26,9 @@ def wants_websocket(request: Request) -> bool:
     return path.rstrip(b"/") == PATH and is_upgrade(request)
 
 
-def websocket_driver(channel: Channel, request: Request, unread: bytes, amqp: Callable[[Channel], Driver]) -> Layer:
+def websocket_driver(channel: Channel, request: Request, amqp: Callable[[Channel], Driver]) -> Layer:
     """Return the driver that answers the upgrade `request` and then carries what `amqp` makes."""
-    core = WebSocketConnection(request, unread, SUBPROTOCOLS)
+    core = WebSocketConnection(request, b"", SUBPROTOCOLS)
     layer = Layer(channel, core, is_secure=channel.is_secure)
     layer.carry(amqp(layer))
     return layer

@@ -44,6 +44,8 @@ class Http1Connection:
         self._response_ended = False
         self._failed = False
         self._closing = False
+        self.progress = 0
+        """Grows with every head and every piece of a body that is complete: a head that dribbles in is no progress."""
         self._eof = False
 
     @property
@@ -59,6 +61,13 @@ class Http1Connection:
     def is_blocked(self) -> bool:
         """A request has been read whole and its response is unfinished: more bytes would only pile up."""
         return self._request_ended and not self._response_ended
+
+    @property
+    def awaits_peer(self) -> bool:
+        """A request, or its head, has begun and is not complete: the client is the one to go on."""
+        if self._in_exchange:
+            return not self._request_ended
+        return bool(self._h11.trailing_data[0])
 
     @property
     def unread(self) -> bytes:
@@ -77,6 +86,10 @@ class Http1Connection:
             self._eof = True
             self._h11.receive_data(b"")
         return self._events()
+
+    def data_to_send(self) -> bytes:
+        """Bytes that no `send` gave: there are none in this protocol."""
+        return b""
 
     def room(self, stream_id: int) -> int:
         """Bytes of body that may be sent now: the transport alone bounds them."""
@@ -141,6 +154,7 @@ class Http1Connection:
         return events
 
     def _translate(self, event: object, events: list[HttpEvent]) -> None:
+        self.progress += 1
         if isinstance(event, h11.Request):
             self._stream_id += 1
             self._in_exchange = True

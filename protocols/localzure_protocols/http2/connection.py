@@ -127,6 +127,11 @@ class Http2Connection:
         return len(self._exchanges)
 
     @property
+    def unread(self) -> bytes:
+        """Nothing is upgraded from HTTP/2, so nothing is left for another protocol."""
+        return b""
+
+    @property
     def awaits_peer(self) -> bool:
         """An exchange waits for the client: for the rest of a request, or for a window to send its response in."""
         return any(exchange.awaits_peer for exchange in self._exchanges.values())

@@ -145,13 +145,23 @@ def test_two_listeners_cannot_have_one_port(tmp_path: Path) -> None:
     )
 
 
+def test_the_ports_with_tls_and_the_certificate(tmp_path: Path) -> None:
+    settings = load({"--https-port": "443", "--tls-cert": "a.pem", "--tls-password": "word"}, {}, tmp_path)
+    assert Listener("https", None, 443, "--https-port") in settings.listeners()
+    assert settings.tls_certificate is not None
+    assert settings.tls_certificate.name == "a.pem"
+    assert settings.tls_key is None
+    assert "word" in settings.secrets()
+    assert "word" not in repr(settings)
+
+
 def test_ports_that_this_version_does_not_serve_are_told_and_not_bound(tmp_path: Path) -> None:
-    settings = load({"--queue-port": "1"}, {"LOCALZURE_HTTPS_PORT": "443"}, tmp_path)
+    settings = load({"--queue-port": "1"}, {"LOCALZURE_TABLE_PORT": "443"}, tmp_path)
     assert settings.warnings == (
-        "LOCALZURE_HTTPS_PORT has no effect: this version does not serve that port",
+        "LOCALZURE_TABLE_PORT has no effect: this version does not serve that port",
         "--queue-port has no effect: this version does not serve that port",
     )
-    assert {listener.name for listener in settings.listeners()} == {"gateway", "blob", "amqp", "servicebus"}
+    assert {listener.name for listener in settings.listeners()} == {"gateway", "blob", "amqp", "amqps", "servicebus"}
 
 
 def test_a_port_is_marked_as_served_exactly_when_it_is_bound() -> None:

@@ -11,7 +11,7 @@ from localzure.server.driver import Driver
 from localzure.server.exchange import BODY_TURN_BYTES
 from localzure.server.http import (
     IDLE_SECONDS_MAX,
-    REQUEST_SILENCE_SECONDS_MAX,
+    STALLED_SECONDS_MAX,
     HttpContext,
     HttpDriver,
 )
@@ -116,6 +116,7 @@ class Channel:
         self.is_writable = True
         self.writable_bytes = 1 << 40
         self.reading = True
+        self.rearmed = False
         self.sent = b""
         self.driver: HttpDriver
 
@@ -134,7 +135,7 @@ class Channel:
         return self.sent
 
     def rearm(self) -> None:
-        pass
+        self.rearmed = True
 
     def switch(self, driver: Driver, unread: bytes) -> None:
         raise AssertionError("these tests stay with HTTP")
@@ -309,15 +310,39 @@ def test_absolute_form_and_repeated_headers(wire: Wire) -> None:
     assert b"x-query: q\r\n" in reply
 
 
-def test_silence_between_and_inside_requests_ends_the_connection(wire: Wire) -> None:
+def test_silence_between_requests_ends_the_connection(wire: Wire) -> None:
     start = wire.clock.monotonic()
     assert wire.driver.tick(start, start) == start + IDLE_SECONDS_MAX
-    wire.send(put("/a", b"12345")[:-1])
-    assert wire.driver.tick(start + 1, start) == start + REQUEST_SILENCE_SECONDS_MAX
+    wire.send(get("/a"))
+    assert wire.driver.tick(start + 10, start) == start + 10 + IDLE_SECONDS_MAX
+    wire.driver.tick(start + 9 + IDLE_SECONDS_MAX, start)
     assert not wire.driver.is_finished
-    wire.driver.tick(start + REQUEST_SILENCE_SECONDS_MAX, start)
+    wire.driver.tick(start + 10 + IDLE_SECONDS_MAX, start)
     assert wire.driver.is_finished
-    assert wire.service.abandoned == 1
+
+
+@pytest.mark.parametrize("begun", [put("/a", b"12345")[:-1], put("/a", b"12345")[:20]])
+def test_a_request_that_stalls_ends_the_connection(wire: Wire, begun: bytes) -> None:
+    start = wire.clock.monotonic()
+    wire.driver.tick(start, start)
+    wire.send(begun)
+    assert wire.channel.rearmed
+    later = start + IDLE_SECONDS_MAX - 1
+    assert wire.driver.tick(later, later) == later + STALLED_SECONDS_MAX
+    assert not wire.driver.is_finished
+    wire.driver.tick(later + STALLED_SECONDS_MAX, later + STALLED_SECONDS_MAX)
+    assert wire.driver.is_finished
+
+
+def test_a_head_that_dribbles_in_is_no_progress(wire: Wire) -> None:
+    start = wire.clock.monotonic()
+    request = put("/" + "a" * 100, b"12345")
+    for second in range(int(STALLED_SECONDS_MAX)):
+        wire.driver.receive(request[second : second + 1])
+        wire.driver.tick(start + second, start + second)
+        assert not wire.driver.is_finished
+    wire.driver.tick(start + STALLED_SECONDS_MAX, start + STALLED_SECONDS_MAX)
+    assert wire.driver.is_finished
 
 
 def test_a_stopping_server_finishes_the_exchange_and_closes(wire: Wire) -> None:
