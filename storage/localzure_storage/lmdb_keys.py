@@ -63,52 +63,62 @@ def _branch(trees: Trees, number: bytes) -> _Level:
     return _Level(trees.branches, number, SHORT_KEY_BYTES_MAX - len(number))
 
 
-def find(txn: lmdb.Transaction[bytes], trees: Trees, key: bytes) -> tuple[lmdb._Database, bytes] | None:
-    """Return the tree, and the key in it, that the long `key` stands under; None when it cannot be there."""
-    level = trees.top
-    while len(key) > level.segment:
-        number = txn.get(level.junction(key), db=level.tree)
-        if number is None:
-            return None
-        key = key[level.segment :]
-        level = _branch(trees, number)
-    return level.tree, level.prefix + key
+def get(txn: lmdb.Transaction[bytes], trees: Trees, key: bytes) -> bytes | None:
+    """Return the record under the long `key`, or None."""
+    path = _path(txn, trees, key, None)
+    return None if path is None else txn.get(path.place, db=path.level.tree)
 
 
-def make(
-    txn: lmdb.Transaction[bytes], trees: Trees, key: bytes, numbers: Iterator[int]
-) -> tuple[lmdb._Database, bytes]:
-    """Return the tree, and the key in it, that the long `key` is to stand under; makes the branches that it needs."""
+def replace(
+    txn: lmdb.Transaction[bytes], trees: Trees, key: bytes, record: bytes, numbers: Iterator[int]
+) -> bytes | None:
+    """Store a record under the long `key`, with the branches that it needs; returns what was there."""
+    path = _path(txn, trees, key, numbers)
+    assert path is not None, "missing branches are made"
+    return txn.replace(path.place, record, db=path.level.tree)
+
+
+def pop(txn: lmdb.Transaction[bytes], trees: Trees, key: bytes) -> bytes | None:
+    """Remove the long `key`, with the branches that are empty then; returns what was there."""
+    path = _path(txn, trees, key, None)
+    record = None if path is None else txn.pop(path.place, db=path.level.tree)
+    if path is None or record is None:
+        return None
+    level = path.level
+    for above, junction in reversed(path.junctions):
+        with txn.cursor(level.tree) as cursor:
+            if cursor.set_range(level.prefix) and cursor.key().startswith(level.prefix):
+                break
+        txn.delete(junction, db=above.tree)
+        level = above
+    return record
+
+
+@dataclass(slots=True)
+class _Path:
+    """Where a long key stands: the junctions that lead there, outermost first, its level, and its key in the tree."""
+
+    junctions: list[tuple[_Level, bytes]]
+    level: _Level
+    place: bytes
+
+
+def _path(txn: lmdb.Transaction[bytes], trees: Trees, key: bytes, numbers: Iterator[int] | None) -> _Path | None:
+    """Follow the long `key` down. A branch that is missing is made, or without `numbers` ends the way with None."""
     level = trees.top
+    junctions: list[tuple[_Level, bytes]] = []
     while len(key) > level.segment:
         junction = level.junction(key)
+        junctions.append((level, junction))
         number = txn.get(junction, db=level.tree)
         if number is None:
+            if numbers is None:
+                return None
             number = _NUMBER.pack(next(numbers))
             txn.put(junction, number, db=level.tree)
         key = key[level.segment :]
         level = _branch(trees, number)
-    return level.tree, level.prefix + key
-
-
-def prune(txn: lmdb.Transaction[bytes], trees: Trees, key: bytes) -> None:
-    """Remove the branches that are empty now that the long `key` is gone."""
-    level = trees.top
-    path: list[tuple[_Level, bytes]] = []
-    while len(key) > level.segment:
-        junction = level.junction(key)
-        number = txn.get(junction, db=level.tree)
-        if number is None:
-            raise ValueError("a long key that is not there has no branches to prune")
-        path.append((level, junction))
-        key = key[level.segment :]
-        level = _branch(trees, number)
-    for above, junction in reversed(path):
-        with txn.cursor(level.tree) as cursor:
-            if cursor.set_range(level.prefix) and cursor.key().startswith(level.prefix):
-                return
-        txn.delete(junction, db=above.tree)
-        level = above
+    return _Path(junctions, level, level.prefix + key)
 
 
 def last_number(txn: lmdb.Transaction[bytes], trees: Trees) -> int:
@@ -138,24 +148,22 @@ def scan(
         lower, upper = _bounds(level, start, stop)
     else:
         lower, upper = start, stop
-    cursor = txn.cursor(level.tree)
     try:
-        for key, value in _backward(cursor, upper) if reverse else _forward(cursor, lower):
-            if key < lower if reverse else key >= upper:
-                return
-            if len(key) == _JUNCTION_BYTES:
-                rest = key[cut:-1]
-                below = start[level.segment :] if start.startswith(rest) else b""
-                above = stop[level.segment :] if stop is not None and stop.startswith(rest) else None
-                yield from scan(txn, trees, below, above, reverse, _branch(trees, value), head + rest)
-            elif len(value) == POINTER_BYTES and is_pointer(value):
-                yield head + key[cut:], load_pieces(txn, trees.pieces, value)
-            else:
-                yield head + key[cut:], value
+        with txn.cursor(level.tree) as cursor:
+            for key, value in _backward(cursor, upper) if reverse else _forward(cursor, lower):
+                if key < lower if reverse else key >= upper:
+                    return
+                if len(key) == _JUNCTION_BYTES:
+                    rest = key[cut:-1]
+                    below = start[level.segment :] if start.startswith(rest) else b""
+                    above = stop[level.segment :] if stop is not None and stop.startswith(rest) else None
+                    yield from scan(txn, trees, below, above, reverse, _branch(trees, value), head + rest)
+                elif len(value) == POINTER_BYTES and is_pointer(value):
+                    yield head + key[cut:], load_pieces(txn, trees.pieces, value)
+                else:
+                    yield head + key[cut:], value
     except lmdb.Error as error:
         raise storage_error(error) from error
-    finally:
-        cursor.close()
 
 
 def _bounds(level: _Level, start: bytes, stop: bytes | None) -> tuple[bytes, bytes]:

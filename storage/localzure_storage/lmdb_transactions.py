@@ -74,10 +74,7 @@ class _View:
         return value
 
     def _long_get(self, key: bytes) -> bytes | None:
-        if not key:
-            return None
-        place = lmdb_keys.find(self._txn, self._engine.trees, key)
-        return None if place is None else self._txn.get(place[1], db=place[0])
+        return lmdb_keys.get(self._txn, self._engine.trees, key) if key else None
 
     def scan(
         self, start: bytes, stop: bytes, *, reverse: bool = False, limit: int | None = None
@@ -140,8 +137,7 @@ class _Writer(_View):
             value = store_pieces(self._txn, self._engine.trees.pieces, next(self._engine.numbers), value)
         if len(key) <= SHORT_KEY_BYTES_MAX:
             return self._txn.replace(key, value)
-        tree, place = lmdb_keys.make(self._txn, self._engine.trees, key, self._engine.numbers)
-        return self._txn.replace(place, value, db=tree)
+        return lmdb_keys.replace(self._txn, self._engine.trees, key, value, self._engine.numbers)
 
     def delete(self, key: bytes) -> bool:
         """Remove `key`; False when it was not there."""
@@ -157,11 +153,7 @@ class _Writer(_View):
         return True
 
     def _long_delete(self, key: bytes) -> bytes | None:
-        place = lmdb_keys.find(self._txn, self._engine.trees, key) if key else None
-        old = None if place is None else self._txn.pop(place[1], db=place[0])
-        if old is not None:
-            lmdb_keys.prune(self._txn, self._engine.trees, key)
-        return old
+        return lmdb_keys.pop(self._txn, self._engine.trees, key) if key else None
 
     def nested(self) -> _Nested:
         """Open a transaction inside this one: kept when the block ends, undone alone when it raises."""

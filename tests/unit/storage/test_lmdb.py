@@ -268,6 +268,28 @@ def test_a_closed_store_cannot_be_used(tmp_path: Path) -> None:
         pass
 
 
+def test_a_scan_ends_with_its_transaction(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path)
+    put(store, b"a", b"b", b"k" * 2000)
+    with store.read() as reader:
+        scan = reader.scan(b"", b"z")
+        assert next(scan) == (b"a", b"v")
+    with pytest.raises(StorageError):
+        next(scan)
+    with pytest.raises(StorageError):
+        list(reader.scan(b"", b"z"))
+    store.close()
+
+
+def test_a_checkpoint_of_a_closed_store_is_a_storage_error(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path)
+    checkpoint = store.checkpoint
+    assert checkpoint is not None
+    store.close()
+    with pytest.raises(StorageError):
+        checkpoint.begin()
+
+
 def _open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
