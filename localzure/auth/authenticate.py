@@ -84,7 +84,7 @@ def _by_header(
 ) -> Principal:
     scheme, _, parameters = header.strip().partition(" ")
     name = scheme.lower()
-    if name not in schemes or not parameters:
+    if name not in schemes or not parameters or (name == "bearer" and " " in parameters.strip()):
         raise AuthenticationError("InvalidAuthenticationInfo")
     if address.account not in accounts:
         raise AuthenticationError("AuthenticationFailed", detail=_unknown_account(address.account))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from localzure.auth.accounts import prepare_accounts
@@ -81,9 +81,11 @@ class TableService:
             raise StorageRestError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise refuse_anonymous(request)
+        if address.secondary:
+            if request.method not in {"GET", "HEAD"}:
+                raise TableError("InsufficientAccountPermissions")
+            address = _without_second_account(address)
         call = route(parts, request, address, principal)
-        if address.secondary and request.method not in {"GET", "HEAD"}:
-            raise TableError("InsufficientAccountPermissions")
         if call.operation.handler is None:
             name = call.operation.name
             raise TableError("NotImplemented", f"The operation {name} is not implemented by this emulator.")
@@ -93,3 +95,12 @@ class TableService:
         parts = self._parts
         with parts.transactions.reader() as reader:
             return properties.find(parts.engine, reader, address.account).cors
+
+
+def _without_second_account(address: Address) -> Address:
+    """Return the address of what a client means by `/account-secondary/account/…`.
+
+    So azure-data-tables for Python writes the secondary endpoint of an account that is the first segment of the path.
+    """
+    first, _, rest = address.path.partition("/")
+    return replace(address, path=rest) if first == address.account else address

@@ -40,6 +40,7 @@ def test_any_takes_every_well_formed_proof() -> None:
     assert ask("any") == ANONYMOUS
     assert code("any", authorization="Nonsense x") == ("InvalidAuthenticationInfo", 400)
     assert code("any", authorization="Bearer") == ("InvalidAuthenticationInfo", 400)
+    assert code("any", authorization="Bearer no token at all") == ("InvalidAuthenticationInfo", 400)
 
 
 @pytest.mark.parametrize("scheme", [name for name, check in SCHEMES.items() if check is None])
