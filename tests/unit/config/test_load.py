@@ -146,13 +146,13 @@ def test_two_listeners_cannot_have_one_port(tmp_path: Path) -> None:
 
 
 def test_the_ports_with_tls_and_the_certificate(tmp_path: Path) -> None:
-    settings = load({"--https-port": "443", "--tls-cert": "a.pem", "--tls-password": "word"}, {}, tmp_path)
+    settings = load({"--https-port": "443", "--tls-cert": "a.pem", "--tls-password": "secret-word"}, {}, tmp_path)
     assert Listener("https", None, 443, "--https-port") in settings.listeners()
     assert settings.tls_certificate is not None
     assert settings.tls_certificate.name == "a.pem"
     assert settings.tls_key is None
-    assert "word" in settings.secrets()
-    assert "word" not in repr(settings)
+    assert "secret-word" in settings.secrets()
+    assert "secret-word" not in repr(settings)
 
 
 def test_ports_that_this_version_does_not_serve_are_told_and_not_bound(tmp_path: Path) -> None:
