@@ -168,26 +168,31 @@ def test_a_transaction_comes_with_the_message() -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 5])
-def test_a_message_above_the_links_size_detaches_it(pieces: int) -> None:
+def test_a_message_above_the_links_size_comes_as_its_size_alone(pieces: int) -> None:
     peer = sending_peer(max_message_size=1000)
     peer.exchange(transfer_frame(0, 0, b"x" * 1000, b"a", Uint(0)))
     size = 1005 // pieces
     data = b""
     for number in range(pieces):
         data += transfer_frame(0, 1, b"x" * size, b"b", Uint(0), False, number < pieces - 1)
-    answers = peer.exchange(data + transfer_frame(0, 2, b"late", b"c", Uint(0)))
-    assert [answer.code for answer in answers] == [frames.DETACH]
-    error = answers[0].fields[2].value
-    assert error[0] == "amqp:link:message-size-exceeded"
-    assert "exceeds the limit (1000 bytes) currently allowed on the link" in error[1]
-    assert len(peer.server.one(MessageReceived).payload) == 1000
-    event = peer.server.one(LinkDetached)
-    assert event.error is not None
-    assert event.error.condition == "amqp:link:message-size-exceeded"
-    assert not peer.core.is_finished
-    peer.exchange(frame(0, frames.DETACH, Uint(0), True) + attach_frame("s", 0, is_sender=True))
-    peer.exchange(transfer_frame(0, 3, b"again", b"d", Uint(0)))
-    assert peer.server.last(MessageReceived).payload == b"again"
+    peer.exchange(data + transfer_frame(0, 2, b"next", b"c", Uint(0)))
+    fitting, beyond, following = peer.server.all(MessageReceived)
+    assert [len(event.payload) for event in (fitting, beyond, following)] == [1000, 0, 4]
+    assert [event.oversize for event in (fitting, beyond, following)] == [0, pieces * size, 0]
+    assert peer.core.settle(beyond.delivery, Rejected(AmqpError("amqp:link:message-size-exceeded", "too large")))
+    (answer,) = peer.exchange(b"")
+    assert (answer.code, answer.fields[1]) == (frames.DISPOSITION, 1)
+
+
+def test_nothing_of_a_message_above_the_links_size_is_kept() -> None:
+    peer = sending_peer(max_message_size=1000)
+    for _ in range(50):
+        peer.exchange(transfer_frame(0, 0, b"x" * 60000, b"b", Uint(0), False, True))
+        assert peer.core._links.held_bytes == 0
+    peer.exchange(transfer_frame(0, 0, b"", None, None, None, False, None, None, None, True))
+    peer.exchange(transfer_frame(0, 1, b"next", b"c", Uint(0)))
+    event = peer.server.one(MessageReceived)
+    assert (event.payload, event.oversize) == (b"next", 0)
 
 
 def test_a_message_without_credit_detaches_the_link() -> None:

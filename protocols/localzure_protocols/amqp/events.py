@@ -150,6 +150,8 @@ class MessageReceived:
     settled: bool
     """The client sent it settled: no answer is expected."""
     state: TransactionalState | None = None
+    oversize: int = 0
+    """Size of a message beyond the link's limit, whose payload was dropped as it came: refuse it."""
 
 
 @dataclass(slots=True)

@@ -200,23 +200,22 @@ class Inbound:
             self._inform(events)
         if not attachment.is_inside:
             attachment.begun = begun
+            attachment.message_size = 0
         elif begun[2]:
             # Settled by a later transfer of the same delivery (part 2, 2.7.5).
             attachment.begun = (*attachment.begun[:2], True, attachment.begun[3])
         attachment.is_inside = more
-        attachment.pieces.append(payload)
-        attachment.pieces_size += len(payload)
-        self._links.held_bytes += len(payload)
-        size, size_max = attachment.pieces_size, attachment.max_message_size
-        if size > size_max:
-            self._end(
-                attachment,
-                "amqp:link:message-size-exceeded",
-                f"The received message (delivery-id:{attachment.delivery_count - 1}, size:{size} bytes) exceeds the "
-                f"limit ({size_max} bytes) currently allowed on the link.",
-                events,
-            )
-        elif self._links.held_bytes > HELD_BYTES_MAX:
+        attachment.message_size += len(payload)
+        if attachment.message_size > attachment.max_message_size:
+            # Dropped as it comes and refused when it has ended: pyamqp does not tell its user why a link was detached.
+            self._links.drop_pieces(attachment)
+            oversize = attachment.message_size
+        else:
+            attachment.pieces.append(payload)
+            attachment.pieces_size += len(payload)
+            self._links.held_bytes += len(payload)
+            oversize = 0
+        if self._links.held_bytes > HELD_BYTES_MAX:
             self._end(
                 attachment,
                 "amqp:resource-limit-exceeded",
@@ -227,8 +226,9 @@ class Inbound:
             engine = attachment.engine
             tag, message_format, settled, state = attachment.begun
             payload = b"".join(attachment.pieces)
+            number = engine.next_number()
             engine.expected.append(
-                MessageReceived(attachment.link, engine.next_number(), tag, message_format, payload, settled, state)
+                MessageReceived(attachment.link, number, tag, message_format, payload, settled, state, oversize)
             )
             self._links.drop_pieces(attachment)
 

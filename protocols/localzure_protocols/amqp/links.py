@@ -85,6 +85,8 @@ class Attachment:
     pieces: list[bytes] = field(default_factory=list)
     """The message that is coming in, as far as it is there."""
     pieces_size: int = 0
+    message_size: int = 0
+    """Bytes of that message so far, those beyond the limit included, which are not kept."""
     begun: tuple[bytes, int, bool, Any] = (b"", 0, False, None)
     """Tag, message format, settled and state of the message that is coming in."""
 

@@ -15,9 +15,9 @@ from localzure.services.servicebus.addresses import CBS_NODE, normalize, parse_a
 from localzure.services.servicebus.amqp.claims import ClaimsNode
 from localzure.services.servicebus.amqp.management import ManagementNode
 from localzure.services.servicebus.amqp.receiving import ReceiveLink
-from localzure.services.servicebus.amqp.requests import ReplyLink, RequestLink
+from localzure.services.servicebus.amqp.requests import REQUEST_BYTES_MAX, ReplyLink, RequestLink
 from localzure.services.servicebus.amqp.sending import SendLink
-from localzure.services.servicebus.engine.messages import require_sendable
+from localzure.services.servicebus.engine.messages import require_sendable, size_limit
 from localzure.services.servicebus.engine.receiving import require_receivable
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.codec import Ulong
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.engine.queue import Queue
     from localzure_protocols.amqp.connection import AmqpConnection
     from localzure_protocols.amqp.events import AmqpEvent, Link, Outcome
-
-REQUEST_BYTES_MAX = 1024 * 1024
-"""Largest request to `$cbs` and `$management`."""
 
 BATCH_BYTES_MAX = 1024 * 1024
 """Largest batch, also where single messages may be larger (Azure's quota)."""
@@ -240,11 +237,11 @@ class ServiceBusPeer:
             self._accept(link, handler, REQUEST_BYTES_MAX)
         elif link.is_receiver:
             require_sendable(queue, self._uri(parsed.path))
-            self._accept(link, SendLink(self, link, queue), queue.description.max_message_size_kilobytes * 1024)
+            self._accept(link, SendLink(self, link, queue), size_limit(queue))
         else:
             require_receivable(queue, self._uri(parsed.path))
             _require_no_session(link, queue)
-            self._accept(link, ReceiveLink(self, link, queue), queue.description.max_message_size_kilobytes * 1024)
+            self._accept(link, ReceiveLink(self, link, queue), size_limit(queue))
 
     def _accept(self, link: Link, handler: LinkHandler, max_message_size: int) -> None:
         properties = {"com.microsoft:max-message-batch-size": Ulong(min(max_message_size, BATCH_BYTES_MAX))}

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 CREDIT = 100
 """Requests that a client may have under way on one link."""
 
+REQUEST_BYTES_MAX = 1024 * 1024
+"""Largest request to a node."""
+
 REPLIES_WAITING_MAX = 1000
 """Replies that wait for credit on one link; a client that lets them pile up loses the link."""
 
@@ -183,6 +186,8 @@ def _decode(event: MessageReceived) -> Request:
     """Raises ServiceBusError."""
     if event.state is not None:
         raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="A request in a transaction")
+    if event.oversize:
+        raise ServiceBusError(ErrorCode.MESSAGE_TOO_LARGE, size=event.oversize, limit=REQUEST_BYTES_MAX)
     try:
         sections = split(event.payload)
         reply_to = sections.property("reply_to")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.amqp.links import LinkHandler
-from localzure.services.servicebus.engine.messages import require_sendable, send
+from localzure.services.servicebus.engine.messages import require_sendable, send, too_large
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.events import ACCEPTED, Rejected
 
@@ -42,8 +42,12 @@ class SendLink(LinkHandler):
         try:
             self._store(turn, event)
         except ServiceBusError as error:
+            refusal = self._peer.amqp_error(error, self._queue.path)
             if not event.settled:
-                self._peer.answer(event.delivery, Rejected(self._peer.amqp_error(error, self._queue.path)))
+                self._peer.answer(event.delivery, Rejected(refusal))
+            elif event.oversize:
+                # The service lets go of the link. Where an answer is awaited, one does better: see `oversize`.
+                turn.then(lambda: self._peer.detach(self.link, refusal))
             return
         if event.settled:
             # Nobody waits for an answer; a client that sends so must still learn that its message was lost.
@@ -55,6 +59,8 @@ class SendLink(LinkHandler):
         """Raises ServiceBusError."""
         if event.state is not None:
             raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="Sending in a transaction")
+        if event.oversize:
+            raise too_large(self._queue, event.oversize)
         require_sendable(self._queue, self._queue.path)
         send(turn, self._queue, event.message_format, event.payload, self._peer.broker.entropy)
 

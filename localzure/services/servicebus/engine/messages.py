@@ -58,14 +58,23 @@ def require_sendable(queue: Queue, entity: str) -> None:
         raise ServiceBusError(ErrorCode.ENTITY_DISABLED, entity=entity)
 
 
+def size_limit(queue: Queue) -> int:
+    """Bytes of the largest message, or batch, that `queue` takes."""
+    return queue.description.max_message_size_kilobytes * 1024
+
+
+def too_large(queue: Queue, size: int) -> ServiceBusError:
+    """The refusal of a message of `size` bytes."""
+    return ServiceBusError(ErrorCode.MESSAGE_TOO_LARGE, size=size, limit=size_limit(queue))
+
+
 def send(turn: Turn, queue: Queue, message_format: int, payload: bytes, entropy: Entropy) -> None:
     """Store the message, or all messages of the batch, that a client sent to `queue`.
 
     Raises ServiceBusError, and has written nothing then.
     """
-    limit = queue.description.max_message_size_kilobytes * 1024
-    if len(payload) > limit:
-        raise ServiceBusError(ErrorCode.MESSAGE_TOO_LARGE, size=len(payload), limit=limit)
+    if len(payload) > size_limit(queue):
+        raise too_large(queue, len(payload))
     try:
         sections = split(payload)
         if message_format != BATCH_FORMAT:

@@ -11,7 +11,7 @@ from localzure.services.interface import SECOND
 from localzure.services.servicebus.access import AuthLevel
 from localzure.services.servicebus.amqp.requests import CREDIT, REPLIES_WAITING_MAX
 from localzure_protocols.amqp import frames
-from localzure_protocols.amqp.codec import Array, Described, Int, Symbol, Ulong
+from localzure_protocols.amqp.codec import Array, Described, Int, Symbol, Uint, Ulong
 from localzure_protocols.amqp.message import Sections, encode_value, split
 from localzure_storage.memory import MemoryStore
 from tests.failing_store import FailingStore
@@ -275,6 +275,15 @@ def test_a_request_that_is_no_message_is_refused(world: World, payload: bytes) -
     wire = Wire(world)
     requests, _ = pair(wire, "$cbs")
     assert wire.sent[wire.send(requests, payload)].condition == "amqp:decode-error"
+
+
+def test_a_request_that_is_too_large_is_refused(world: World) -> None:
+    wire = Wire(world)
+    requests, _ = pair(wire, "$cbs")
+    for _ in range(20):
+        wire.say(frames.TRANSFER, [Uint(requests), Uint(0), b"t", Uint(0), False, True], b"x" * 60_000)
+    wire.say(frames.TRANSFER, [Uint(requests), None, None, None, None, False], b"x")
+    assert wire.sent[0].condition == "amqp:link:message-size-exceeded"
 
 
 def test_a_request_in_a_transaction_says_that_it_is_not_built(world: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 from localzure.services.servicebus.amqp.sending import CREDIT
 from localzure.services.servicebus.model import EntityStatus, QueueDescription
 from localzure_protocols.amqp import frames
-from localzure_protocols.amqp.codec import Described, Ulong
+from localzure_protocols.amqp.codec import Described, Uint, Ulong
 from localzure_storage.memory import MemoryStore
 from tests.failing_store import FailingStore
 from tests.servicebus_wire import Wire
@@ -66,6 +66,23 @@ def test_what_is_refused_is_refused_alone(wire: Wire) -> None:
     assert wire.sent[bad].condition == "com.microsoft:argument-out-of-range"
     assert wire.sent[bad].info
     assert bodies(wire.world.lock(wire.world.queue(), 9)) == ["a", "c"]
+
+
+def test_a_message_beyond_the_limit_is_refused_with_azures_condition(wire: Wire) -> None:
+    handle = wire.sender()
+    fields = [Uint(handle), Uint(0), b"tag", Uint(0), False, True]
+    for _ in range(5):
+        wire.say(frames.TRANSFER, fields, b"x" * 60_000)
+    wire.say(frames.TRANSFER, [Uint(handle), None, None, None, None, False], b"x")
+    answer = wire.sent[0]
+    assert (answer.outcome, answer.condition) == (REJECTED_CODE, "amqp:link:message-size-exceeded")
+    assert "size:300001 bytes) exceeds the limit (262144 bytes) currently allowed on the link" in answer.text
+    assert wire.heard(frames.DETACH) == []
+    fields = [Uint(handle), Uint(1), b"tag", Uint(0), True, True]
+    for _ in range(5):
+        wire.say(frames.TRANSFER, fields, b"x" * 60_000)
+    wire.say(frames.TRANSFER, [Uint(handle), None, None, None, None, False], b"x")
+    assert wire.detached_with(handle)[0] == "amqp:link:message-size-exceeded"
 
 
 def test_credit_is_topped_up(wire: Wire) -> None:
