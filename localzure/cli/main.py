@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localzure import __version__
+from localzure.cli.ca import ca
 from localzure.cli.start import start
 from localzure.config.file import ConfigurationError
 from localzure.server.startup import StartupError
@@ -36,6 +37,7 @@ def localzure(context: click.Context) -> None:
 
 
 localzure.add_command(start)
+localzure.add_command(ca)
 
 
 def main(args: Sequence[str] | None = None) -> int:

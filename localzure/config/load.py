@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from localzure.config import values
 from localzure.config.file import ConfigurationError, read_file
-from localzure.config.options import BY_PATH, CONFIG_FLAG, CONFIG_VARIABLE, OPTIONS, PREFIX
+from localzure.config.options import BY_PATH, CONFIG_FLAG, CONFIG_VARIABLE, ENDPOINT_VARIABLE, OPTIONS, PREFIX
 from localzure.config.settings import LogSettings, Ports, Settings, SharedAccessKey
 
 if TYPE_CHECKING:
@@ -88,7 +88,12 @@ def _take_environment(
     """Take our variables; an empty one counts as absent, an unknown one is told."""
     known = {option.variable: option for option in OPTIONS if option.variable}
     for name, raw in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or not raw or _is_link(name, raw):
+        if (
+            not name.startswith(PREFIX)
+            or name in {CONFIG_VARIABLE, ENDPOINT_VARIABLE}
+            or not raw
+            or _is_link(name, raw)
+        ):
             continue
         option = known.get(name)
         if option is None:

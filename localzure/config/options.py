@@ -39,6 +39,9 @@ class Option:
 CONFIG_FLAG = "--config"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 
+ENDPOINT_VARIABLE = PREFIX + "ENDPOINT"
+"""The server that commands talk to; no setting of a server."""
+
 _PORT_HELP = "Port of {} (default {}; 0 is an ephemeral one)."
 
 

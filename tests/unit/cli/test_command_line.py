@@ -33,7 +33,8 @@ def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str
     without = capsys.readouterr()
     assert main(["--help"]) == 0
     assert capsys.readouterr() == without
-    assert "Commands:\n  start" in without.out
+    assert "\n  ca " in without.out
+    assert "\n  start " in without.out
 
 
 def test_the_help_of_start_shows_every_flag_that_has_an_effect(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,10 @@ def test_the_line_for_a_wrong_port_is_the_documented_one(tmp_path: Path) -> None
     )
 
 
+def test_the_variable_that_commands_read_is_not_unknown(tmp_path: Path) -> None:
+    assert load({}, {"LOCALZURE_ENDPOINT": "http://127.0.0.1:8080"}, tmp_path).warnings == ()
+
+
 def test_unknown_variables_are_told_with_the_nearest_name(tmp_path: Path) -> None:
     settings = load({}, {"LOCALZURE_BLOBPORT": "1", "OTHER_BLOB_PORT": "x", "LOCALZURE_WXYZ": "1"}, tmp_path)
     assert settings.warnings == (

@@ -1,0 +1,129 @@
+"""`localzure ca`: where the certificate is that clients have to trust for TLS, and what it says."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from localzure.config.load import load
+from localzure.config.options import CONFIG_FLAG, ENDPOINT_VARIABLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
+"""The gateway of a server that was started without flags."""
+
+FETCH_SECONDS_MAX = 10.0
+"""How long a server may take to answer."""
+
+ANSWER_BYTES_MAX = 64 * 1024
+"""Longest answer that is read: the certificate has less than 1 KiB."""
+
+_CERTIFICATE = (b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----")
+
+_data_dir = click.option("--data-dir", metavar="DIR", help="Folder of the store (default ./.localzure).")
+_config = click.option(CONFIG_FLAG, metavar="FILE", help="Configuration file, YAML or JSON.")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def ca(context: click.Context) -> None:
+    """The local certificate authority, which clients trust for TLS."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@ca.command("path")
+@_data_dir
+@_config
+def path(data_dir: str | None, config: str | None) -> None:
+    """Print the path of the certificate."""
+    click.echo(str(_file(data_dir, config)))
+
+
+@ca.command("print")
+@_data_dir
+@_config
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    envvar=ENDPOINT_VARIABLE,
+    help=f"Ask a running server instead, such as {DEFAULT_ENDPOINT}.",
+)
+def print_certificate(data_dir: str | None, config: str | None, endpoint: str | None) -> None:
+    """Print the certificate (PEM), from the data directory or a running server."""
+    asked = click.get_current_context().get_parameter_source("endpoint") is click.core.ParameterSource.COMMANDLINE
+    if asked and data_dir is not None:
+        raise click.ClickException("--endpoint and --data-dir contradict each other: choose one")
+    content = _fetch(endpoint) if endpoint and (asked or data_dir is None) else _read(_file(data_dir, config))
+    click.echo(content.strip().decode("ascii"))
+
+
+def _file(data_dir: str | None, config: str | None) -> Path:
+    """The certificate in the data directory that a server with these flags would use."""
+    from localzure.server.certificate_files import AUTHORITY_FOLDER, CERTIFICATE_FILE  # late: brings `cryptography`
+
+    settings = load({"--data-dir": data_dir, CONFIG_FLAG: config}, os.environ)
+    ask = f"localzure ca print --endpoint {DEFAULT_ENDPOINT}"
+    if settings.data_dir is None:
+        raise click.ClickException(f"the configuration keeps everything in memory: ask the running server ({ask})")
+    found = settings.data_dir / AUTHORITY_FOLDER / CERTIFICATE_FILE
+    try:
+        found.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise click.ClickException(
+            f"there is no {found} yet: start the server once with this data directory, and use TLS or ask it ({ask})"
+        ) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot read {found}: {error.strerror}") from None
+    return found
+
+
+def _read(file: Path) -> bytes:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"cannot read {file}: {error.strerror}") from None
+    return _certificate(content, str(file))
+
+
+def _fetch(endpoint: str) -> bytes:
+    """What a running server shows to clients as its authority."""
+    import http.client  # late, as below: only needed here
+    import urllib.error
+    import urllib.request
+
+    url = f"{endpoint.rstrip('/')}/_localzure/ca.pem"
+    if not url.startswith(("http://", "https://")):
+        raise click.ClickException(f"--endpoint: expected a URL such as {DEFAULT_ENDPOINT}, got {endpoint!r}")
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a server of one's own is behind no proxy
+    try:
+        with direct.open(url, timeout=FETCH_SECONDS_MAX) as reply:
+            content: bytes = reply.read(ANSWER_BYTES_MAX)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise click.ClickException(f"{url} answers {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        raise click.ClickException(f"cannot reach {url}: {_reason(error.reason)}{_remedy(url)}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise click.ClickException(f"cannot reach {url}: {_reason(error)}{_remedy(url)}") from None
+    return _certificate(content, url)
+
+
+def _reason(error: object) -> str:
+    """Why a call failed, in the system's words where there are some."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
+def _remedy(url: str) -> str:
+    """A closing remark: nobody can verify a certificate with what is only being fetched."""
+    return "; the same port answers http:// too" if url.startswith("https:") else ""
+
+
+def _certificate(content: bytes, source: str) -> bytes:
+    if not all(mark in content for mark in _CERTIFICATE) or not content.isascii():
+        raise click.ClickException(f"{source} is no certificate in PEM")
+    return content
