@@ -7,17 +7,31 @@ from typing import TYPE_CHECKING
 from localzure_protocols.amqp.connection import AmqpConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from localzure.server.driver import Channel
-    from localzure.services.interface import AmqpService, Clock
+    from localzure.services.interface import AmqpService
+
+UNSENT_BYTES_MAX = 1024 * 1024
+"""Bytes that may wait for the client, in the protocol core, before it is given no more."""
 
 
 class AmqpDriver:
     """AMQP 1.0 on one connection (see `localzure.server.driver.Driver`)."""
 
-    def __init__(self, channel: Channel, service: AmqpService, clock: Clock, container_id: str) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        service: AmqpService,
+        container_id: str,
+        call_soon: Callable[[Callable[[], None]], object],
+    ) -> None:
         """Made when a connection's first bytes are AMQP. Is the `AmqpHost` of the service's peer."""
         self._channel = channel
-        self._clock = clock
+        self._call_soon = call_soon
+        self._is_held = False
+        """The service was told to hand out no more, for the core's sake."""
+        self._is_lost = False
         self._core = AmqpConnection(container_id)
         self._peer = service.connected(self._core, self)
 
@@ -29,6 +43,9 @@ class AmqpDriver:
     @property
     def is_writable(self) -> bool:
         """See `AmqpHost.is_writable`."""
+        if self._core.unsent_bytes >= UNSENT_BYTES_MAX:
+            self._is_held = True
+            return False
         return self._channel.is_writable
 
     def flush(self) -> None:
@@ -49,7 +66,11 @@ class AmqpDriver:
 
     def take_output(self) -> list[bytes]:
         """See `Driver.take_output`."""
-        return self._core.data_to_send()
+        output = self._core.data_to_send()
+        if self._is_held:
+            self._is_held = False
+            self._call_soon(self.writable)
+        return output
 
     @property
     def is_finished(self) -> bool:
@@ -68,7 +89,8 @@ class AmqpDriver:
 
     def writable(self) -> None:
         """See `Driver.writable`."""
-        self._peer.writable()
+        if not self._is_lost and self.is_writable:
+            self._peer.writable()
 
     def shutdown(self) -> None:
         """See `Driver.shutdown`."""
@@ -76,4 +98,5 @@ class AmqpDriver:
 
     def lost(self) -> None:
         """See `Driver.lost`."""
+        self._is_lost = True
         self._peer.disconnected()

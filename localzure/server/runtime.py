@@ -151,7 +151,7 @@ class Server:
         }
         if (service := services.amqp) is not None:
             container_id = f"{self._entropy.uuid().hex}_G0"
-            factories[Wire.AMQP] = lambda channel: AmqpDriver(channel, service, self._clock, container_id)
+            factories[Wire.AMQP] = lambda channel: AmqpDriver(channel, service, container_id, loop.call_soon)
 
         def upgrade(channel: Channel, request: Request) -> Driver | None:
             """The driver that an HTTP/1.1 request asks for by its `Upgrade` header, if it is one of ours."""

@@ -18,7 +18,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from localzure import __version__
 from localzure.testing import LocalZure, ServerFailedError
 
-LISTENERS = {"gateway", "blob", "amqp", "servicebus"}
+LISTENERS = {"gateway", "blob", "amqp", "amqps", "servicebus"}
 
 
 @pytest.fixture(scope="module")

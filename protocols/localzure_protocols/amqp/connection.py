@@ -113,6 +113,12 @@ class AmqpConnection:
             self._heartbeat.has_said = True
         return out
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes of messages and frames that wait for the transport, or for the client to open a session's window."""
+        sessions = self._links.sessions.values()
+        return self._outbound.waiting_bytes + sum(self._engine.unsent_bytes(session.engine) for session in sessions)
+
     def tick(self, now: float) -> float | None:
         """Do what idle time-outs ask at monotonic second `now`; returns the next time to call, or None."""
         if self._is_finished:

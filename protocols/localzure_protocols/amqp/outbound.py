@@ -62,6 +62,11 @@ class Outbound:
         if data:
             self._out.append(data)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the transport has not taken."""
+        return sum(map(len, self._out))
+
     def take(self) -> list[bytes]:
         """Hand over what is to be sent."""
         out, self._out = self._out, []
