@@ -19,9 +19,13 @@ import os
 import sys
 from dataclasses import dataclass
 from struct import Struct, error
+from typing import TYPE_CHECKING
 
 from localzure_storage.disk import read_at
 from localzure_storage.store import StoreUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 META_BYTES = 512
 """The beginning of a meta page, with all that LMDB ever writes of it."""
@@ -82,14 +86,30 @@ def require_whole(descriptor: int) -> None:
     if meta.last_page < pages:
         return
     missing = set(range(pages, meta.last_page + 1))
-    if meta.free_root is not None:
-        try:
-            missing -= _free_pages(_Pages(descriptor, meta.page_bytes, pages), meta.free_root)
-        except error as cause:
-            raise StoreUnusableError("its list of free pages is damaged") from cause
+    try:
+        for _, free in _free_records(descriptor, meta):
+            missing.difference_update(free)
+    except error as cause:
+        raise StoreUnusableError("its list of free pages is damaged") from cause
     if missing:
         needed = (max(missing) + 1) * meta.page_bytes
         raise StoreUnusableError(f"it is cut short: {size} bytes where {needed} belong")
+
+
+def count_free_pages(descriptor: int, enough: int) -> int:
+    """Return how many pages the next transaction may write to without growing the file; stops counting at `enough`.
+
+    The file must be whole and not written to meanwhile. What the last transaction freed is not counted: it serves the
+    transaction after the next.
+    """
+    meta = newest_meta(descriptor)
+    count = 0
+    for transaction, free in _free_records(descriptor, meta):
+        if count >= enough:
+            break
+        if transaction < meta.transaction:
+            count += len(free)
+    return min(count, enough)
 
 
 @dataclass(slots=True, frozen=True)
@@ -112,10 +132,11 @@ class _Pages:
         return self.read(number, length), _HEADER_BYTES
 
 
-def _free_pages(pages: _Pages, root: int) -> set[int]:
-    """Collect the page numbers on the free list. Raises struct.error where it makes no sense."""
-    free: set[int] = set()
-    pending, seen = [root], 0
+def _free_records(descriptor: int, meta: Meta) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield (transaction, pages that it freed) from the free list. Raises struct.error where it makes no sense."""
+    pages = _Pages(descriptor, meta.page_bytes, os.fstat(descriptor).st_size // meta.page_bytes)
+    pending = [] if meta.free_root is None else [meta.free_root]
+    seen = 0
     while pending:
         seen += 1
         if seen > pages.count:
@@ -129,11 +150,12 @@ def _free_pages(pages: _Pages, root: int) -> set[int]:
                 low, high = high, low
             if flags & _BRANCH_PAGE:
                 pending.append(low | high << 16 | node_flags << 32)
-            elif node_flags & _BIG_NODE:
-                free.update(_listed(*pages.run(_WORD.unpack_from(page, at + _NODE.size + key_bytes)[0])))
-            else:
-                free.update(_listed(page, at + _NODE.size + key_bytes))
-    return free
+                continue
+            transaction: int = _WORD.unpack_from(page, at + _NODE.size)[0]
+            data = page, at + _NODE.size + key_bytes
+            if node_flags & _BIG_NODE:
+                data = pages.run(_WORD.unpack_from(*data)[0])
+            yield transaction, _listed(*data)
 
 
 def _listed(data: bytes, at: int) -> tuple[int, ...]:

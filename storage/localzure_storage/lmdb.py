@@ -14,6 +14,7 @@ from localzure_storage import directory as places
 from localzure_storage import lmdb_keys, lmdb_values
 from localzure_storage.boot import boot_id
 from localzure_storage.checkpoint import LmdbCheckpoint, read_metas
+from localzure_storage.data_file import count_free_pages
 from localzure_storage.disk import allocate, has_room, open_file, sync_to_disk
 from localzure_storage.lmdb_errors import is_io_error, storage_error
 from localzure_storage.lmdb_keys import Trees
@@ -35,11 +36,20 @@ MAP_BYTES_MIN = 2**28
 ENGINE = 0
 """LMDB's major version: the 0.9 engine, whose file format `data_file` knows."""
 
+FREE_PAGES_NEEDED = 512
+"""How many pages of a full disk are kept for deletes. While fewer are free, transactions must give room."""
+
 _FRUGAL_TRANSACTIONS = 8
-"""How many transactions after one that found the disk full must give room rather than take it."""
+"""How many transactions are held to that after one that found the disk full."""
+
+FREE_PAGES_PLENTY = 16_384
+"""How many are so many that a store on a full disk needs no more care."""
 
 _LOCK_TABLE_BYTES = 8192
 """LMDB's table of 126 readers, its default."""
+
+_NOTHING = b"nothing"
+"""A key in the main tree, beside the names of the others, that is only put to be deleted."""
 
 _TREE_NAMES = (b"data", b"branches", b"pieces")
 
@@ -64,7 +74,8 @@ class LmdbStore:
         self.durability = durability if boot is not None else Durability.FULL
         self._folder = directory / places.FOLDER_NAME
         self._checkpoint: LmdbCheckpoint | None = None
-        self._frugal = 0
+        self._is_full = False
+        self._frugal_left = 0
         with contextlib.ExitStack() as undo:
             try:
                 descriptor = places.lock(directory)
@@ -83,18 +94,18 @@ class LmdbStore:
         environment = _open_environment(self._folder, map_bytes, synced=synced)
         undo.callback(environment.close)
         self._engine = _engine(environment, self._failed)
-        descriptor = open_file(self._folder / places.DATA_NAME)
-        undo.callback(os.close, descriptor)
+        self._data = data = open_file(self._folder / places.DATA_NAME)
+        undo.callback(os.close, data)
         recovery = RecoveryFile(self._folder / places.RECOVERY_NAME)
         undo.callback(recovery.close)
         recovery.read()
         self._reserve = Reserve(self._folder / places.RESERVE_NAME)
         undo.callback(self._reserve.close)
         if synced:
-            sync_to_disk(descriptor)
-            recovery.write("", os.fstat(descriptor).st_size, read_metas(descriptor))
+            sync_to_disk(data)
+            recovery.write("", os.fstat(data).st_size, read_metas(data))
             return
-        checkpoint = LmdbCheckpoint(environment.begin, descriptor, recovery, boot)
+        checkpoint = LmdbCheckpoint(environment.begin, data, recovery, boot)
         undo.callback(checkpoint.close)
         checkpoint.make()
         self._checkpoint = checkpoint
@@ -110,9 +121,8 @@ class LmdbStore:
 
     def begin(self) -> LmdbWriteTransaction:
         """Open the write transaction. Raises StorageError while another is open."""
-        if self._frugal:
-            self._begin_frugal()
-        return LmdbWriteTransaction(self._engine, frugal=self._frugal > 0)
+        frugal = self._is_full and self._begin_full()
+        return LmdbWriteTransaction(self._engine, frugal=frugal)
 
     def close(self) -> None:
         """Flush to disk and close. Raises StorageError when the last commits could not be flushed; it is closed then.
@@ -131,25 +141,44 @@ class LmdbStore:
         if is_io_error(error) and not has_room(self._folder, 2 * dirty_bytes + 2**20):
             failure = StoreFullError(f"the disk under {self._folder} has no room left")
         if isinstance(failure, StoreFullError):
-            self._frugal = _FRUGAL_TRANSACTIONS
+            self._is_full, self._frugal_left = True, _FRUGAL_TRANSACTIONS
         return failure
 
-    def _begin_frugal(self) -> None:
-        """Let deletes find pages to write to while the store is full.
+    def _begin_full(self) -> bool:
+        """Prepare for a transaction after the store was full; True when it must give room rather than take it.
 
-        The pages that earlier commits freed may all belong to the last checkpoint: with a newer one they can be used.
+        That depends on the pages that can be written to, and where these are few it is asked of some transactions
+        only: the pages in use may have room for small records, which the next one that is not asked will tell.
         """
-        if self._checkpoint is not None:
-            with contextlib.suppress(StorageError):
-                self._checkpoint.make()
-        if has_room(self._folder, 2 * RESERVE_BYTES):
-            self._frugal = 0
-        elif self._frugal == _FRUGAL_TRANSACTIONS:
-            with contextlib.suppress(OSError):
+        self._frugal_left = max(self._frugal_left - 1, 0)
+        with contextlib.suppress(OSError, StorageError):
+            free = self._free_pages()
+            if free >= FREE_PAGES_PLENTY or has_room(self._folder, 2 * RESERVE_BYTES):
+                self._is_full = False
+            elif free < FREE_PAGES_NEEDED and self._frugal_left:
                 self._reserve.give_up()
-        self._frugal = max(self._frugal - 1, 0)
-        if not self._frugal:
+                return True
             self._reserve.take()
+        return False
+
+    def _free_pages(self) -> int:
+        """Let the pages that commits have freed be used again, and return how many there are.
+
+        LMDB uses a page again once no reader is left from before the transaction that freed it, and that transaction
+        is not the last: so there is a checkpoint, and if need be a commit of nothing and another one.
+        """
+        free = self._count_free_pages()
+        if free < FREE_PAGES_NEEDED:
+            with contextlib.suppress(lmdb.Error), self._engine.environment.begin(write=True) as txn:
+                txn.put(_NOTHING, b"")
+                txn.delete(_NOTHING)
+            free = self._count_free_pages()
+        return free
+
+    def _count_free_pages(self) -> int:
+        if self._checkpoint is not None:
+            self._checkpoint.make()
+        return count_free_pages(self._data, FREE_PAGES_PLENTY)
 
 
 def _engine(environment: lmdb.Environment, failed: Callable[[lmdb.Error, int], StorageError]) -> Engine:

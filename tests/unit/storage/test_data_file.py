@@ -12,7 +12,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from localzure_storage.data_file import META_BYTES, newest_meta, parse_meta, require_whole
+from localzure_storage.data_file import META_BYTES, count_free_pages, newest_meta, parse_meta, require_whole
 from localzure_storage.store import StoreUnusableError
 
 PAGE = 4096
@@ -160,4 +160,20 @@ def test_a_damaged_free_list_is_refused_not_followed(env: lmdb.Environment, tmp_
             require_whole(descriptor)
     os.pwrite(descriptor, good, root * PAGE)
     require_whole(descriptor)
+    os.close(descriptor)
+
+
+def test_free_pages_are_counted_up_to_what_is_enough(env: lmdb.Environment, tmp_path: Path) -> None:
+    descriptor = _descriptor(tmp_path)
+    assert count_free_pages(descriptor, 1000) == 0
+    _write(env, range(300))
+    before = count_free_pages(descriptor, 1000)
+    _write(env, delete=range(200))
+    assert count_free_pages(descriptor, 1000) <= before + 10  # not yet: they serve the transaction after the next
+    _write(env, range(299, 300))
+    assert 200 <= count_free_pages(descriptor, 1000) <= before + 220
+    assert count_free_pages(descriptor, 50) == 50
+    size = os.fstat(descriptor).st_size
+    _write(env, range(400, 590))
+    assert os.fstat(descriptor).st_size == size
     os.close(descriptor)
