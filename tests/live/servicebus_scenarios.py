@@ -1,0 +1,417 @@
+"""What a program does with queues, as functions over a client of whatever version of azure-servicebus is imported.
+
+Run as a program it runs all of them against one server, for a version that cannot be imported beside another:
+
+    python servicebus_scenarios.py CONNECTION_STRING VERSION
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from azure.servicebus import (
+    ServiceBusClient,
+    ServiceBusMessage,
+    ServiceBusReceivedMessage,
+    ServiceBusReceiveMode,
+    ServiceBusReceiver,
+    ServiceBusSubQueue,
+    __version__,
+)
+from azure.servicebus.exceptions import (
+    MessageLockLostError,
+    MessageNotFoundError,
+    MessageSizeExceededError,
+    MessagingEntityNotFoundError,
+    ServiceBusAuthenticationError,
+    ServiceBusError,
+)
+
+Scenario = Callable[[ServiceBusClient, str], None]
+SCENARIOS: dict[str, Scenario] = {}
+QUEUES: dict[str, dict[str, object]] = {}
+"""The queue of each scenario, and its properties."""
+
+WAIT = 10
+"""Seconds to wait for a message that is there, or about to be."""
+
+
+def scenario(**properties: object) -> Callable[[Scenario], Scenario]:
+    def register(function: Scenario) -> Scenario:
+        SCENARIOS[function.__name__] = function
+        QUEUES[function.__name__] = properties
+        return function
+
+    return register
+
+
+def send(client: ServiceBusClient, queue: str, *bodies: str, **parts: object) -> None:
+    with client.get_queue_sender(queue) as sender:
+        sender.send_messages([ServiceBusMessage(body, **parts) for body in bodies])
+
+
+def receive(receiver: ServiceBusReceiver, count: int) -> list[ServiceBusReceivedMessage]:
+    """Exactly `count` messages; the client may give them a few at a time."""
+    found: list[ServiceBusReceivedMessage] = []
+    while len(found) < count:
+        batch = receiver.receive_messages(count - len(found), max_wait_time=WAIT)
+        assert batch, f"only {len(found)} of {count} messages came"
+        found += batch
+    return found
+
+
+def bodies(messages: list[ServiceBusReceivedMessage]) -> list[str]:
+    return [str(message) for message in messages]
+
+
+def nothing_left(client: ServiceBusClient, queue: str, **options: object) -> None:
+    with client.get_queue_receiver(queue, **options) as receiver:
+        assert receiver.peek_messages(10) == []
+
+
+@scenario()
+def send_one_and_receive_it(client: ServiceBusClient, queue: str) -> None:
+    with client.get_queue_sender(queue) as sender:
+        sender.send_messages(ServiceBusMessage("one"))
+    with client.get_queue_receiver(queue) as receiver:
+        (message,) = receive(receiver, 1)
+        assert str(message) == "one"
+        assert message.sequence_number == 1
+        assert message.delivery_count == 0
+        assert message.enqueued_sequence_number == 0
+        assert abs(message.enqueued_time_utc - datetime.now(UTC)) < timedelta(minutes=1)
+        assert timedelta(seconds=50) < message.locked_until_utc - datetime.now(UTC) <= timedelta(seconds=61)
+        assert isinstance(message.lock_token, uuid.UUID)
+        receiver.complete_message(message)
+    nothing_left(client, queue)
+
+
+@scenario()
+def send_batches(client: ServiceBusClient, queue: str) -> None:
+    with client.get_queue_sender(queue) as sender:
+        batch = sender.create_message_batch()
+        assert batch.max_size_in_bytes == 262144
+        for number in range(100):
+            batch.add_message(ServiceBusMessage(str(number)))
+        sender.send_messages(batch)
+        sender.send_messages([ServiceBusMessage(str(number)) for number in range(100, 150)])
+    with client.get_queue_receiver(queue, prefetch_count=50) as receiver:
+        messages = receive(receiver, 150)
+        assert bodies(messages) == [str(number) for number in range(150)]
+        assert [message.sequence_number for message in messages] == list(range(1, 151))
+        for message in messages:
+            receiver.complete_message(message)
+    nothing_left(client, queue)
+
+
+@scenario()
+def receive_and_delete(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a", "b", "c")
+    with client.get_queue_receiver(queue, receive_mode=ServiceBusReceiveMode.RECEIVE_AND_DELETE) as receiver:
+        assert bodies(receive(receiver, 3)) == ["a", "b", "c"]
+    nothing_left(client, queue)
+
+
+@scenario()
+def iterate_over_messages(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a", "b", "c")
+    with client.get_queue_receiver(queue, max_wait_time=1) as receiver:
+        found = []
+        for message in receiver:
+            found.append(str(message))
+            receiver.complete_message(message)
+    assert found == ["a", "b", "c"]
+
+
+@scenario(MaxDeliveryCount=3)
+def abandon_until_it_is_a_dead_letter(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a")
+    with client.get_queue_receiver(queue) as receiver:
+        for count in range(3):
+            (message,) = receive(receiver, 1)
+            assert message.delivery_count == count
+            receiver.abandon_message(message)
+    with client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver:
+        (dead,) = receive(receiver, 1)
+        assert dead.dead_letter_reason == "MaxDeliveryCountExceeded"
+        assert dead.dead_letter_error_description == "Message could not be consumed after 3 delivery attempts."
+        assert dead.delivery_count == 3
+        receiver.complete_message(dead)
+    nothing_left(client, queue)
+    nothing_left(client, queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+
+
+@scenario()
+def dead_letter_with_reason_and_description(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a", application_properties={"mine": 1})
+    with client.get_queue_receiver(queue) as receiver:
+        (message,) = receive(receiver, 1)
+        receiver.dead_letter_message(message, reason="why", error_description="because")
+    nothing_left(client, queue)
+    with client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver:
+        (dead,) = receive(receiver, 1)
+        assert str(dead) == "a"
+        assert (dead.dead_letter_reason, dead.dead_letter_error_description) == ("why", "because")
+        assert dead.application_properties[b"mine"] == 1
+        assert dead.message_id == message.message_id
+        receiver.complete_message(dead)
+
+
+@scenario()
+def defer_and_receive_by_number(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a", "b")
+    with client.get_queue_receiver(queue) as receiver:
+        first, second = receive(receiver, 2)
+        receiver.defer_message(first)
+        receiver.complete_message(second)
+        (again,) = receiver.receive_deferred_messages([first.sequence_number])
+        assert str(again) == "a"
+        receiver.renew_message_lock(again)
+        receiver.complete_message(again)
+        try:
+            receiver.receive_deferred_messages([first.sequence_number])
+        except MessageNotFoundError:
+            pass
+        else:
+            raise AssertionError("a message was found that is gone")
+    nothing_left(client, queue)
+
+
+@scenario(LockDuration="PT5S")
+def renew_a_lock(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a")
+    with client.get_queue_receiver(queue) as receiver:
+        (message,) = receive(receiver, 1)
+        until = message.locked_until_utc
+        # Longer than the lock would have lasted, in the client's own way of waiting.
+        deadline = monotonic() + 7
+        while monotonic() < deadline:
+            assert receiver.receive_messages(1, max_wait_time=2) == []
+            renewed = receiver.renew_message_lock(message)
+            assert renewed > until
+        receiver.complete_message(message)
+    nothing_left(client, queue)
+
+
+@scenario(LockDuration="PT5S")
+def let_a_lock_expire(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a")
+    with client.get_queue_receiver(queue) as receiver:
+        (message,) = receive(receiver, 1)
+        (again,) = receiver.receive_messages(1, max_wait_time=15)
+        assert again.sequence_number == message.sequence_number
+        assert again.delivery_count == 1
+        assert again.lock_token != message.lock_token
+        for attempt in (receiver.complete_message, receiver.renew_message_lock):
+            try:
+                attempt(message)
+            except MessageLockLostError:
+                pass
+            else:
+                raise AssertionError("a lock was good that had expired")
+        receiver.complete_message(again)
+    nothing_left(client, queue)
+
+
+@scenario()
+def peek(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, *"abcd")
+    with client.get_queue_receiver(queue) as receiver:
+        (locked,) = receive(receiver, 1)
+    with client.get_queue_receiver(queue) as receiver:
+        assert bodies(receiver.peek_messages(2)) == ["a", "b"]
+        assert bodies(receiver.peek_messages(10)) == ["c", "d"]
+        peeked = receiver.peek_messages(10, sequence_number=1)
+        assert bodies(peeked) == ["a", "b", "c", "d"]
+        assert peeked[0].locked_until_utc is None
+        assert receiver.peek_messages(10, sequence_number=5) == []
+        assert locked.sequence_number == 1
+
+
+@scenario()
+def wait_for_a_message_that_comes_later(client: ServiceBusClient, queue: str) -> None:
+    def later() -> None:
+        with client.get_queue_sender(queue) as sender:
+            sender.send_messages(ServiceBusMessage("later"))
+
+    with client.get_queue_receiver(queue) as receiver:
+        assert receiver.receive_messages(1, max_wait_time=1) == []
+        timer = threading.Timer(1, later)
+        timer.start()
+        started = monotonic()
+        (message,) = receiver.receive_messages(1, max_wait_time=15)
+        assert monotonic() - started < 10, "it came with the next poll, not when it was sent"
+        assert str(message) == "later"
+        receiver.complete_message(message)
+        timer.join()
+
+
+@scenario(LockDuration="PT5S")
+def what_a_closed_receiver_had_prefetched_comes_back(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, *map(str, range(20)))
+    with client.get_queue_receiver(queue, prefetch_count=20) as receiver:
+        receiver.complete_message(receive(receiver, 1)[0])
+    with client.get_queue_receiver(queue) as receiver:
+        messages = receive(receiver, 19)
+    # Released when the receiver closes; version 7.14 leaves the messages locked until that expires.
+    assert {message.delivery_count for message in messages} == {0 if __version__ >= "7.15" else 1}
+
+
+@scenario(DeadLetteringOnMessageExpiration=True)
+def a_message_expires(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a", time_to_live=timedelta(seconds=2))
+    send(client, queue, "b")
+    with client.get_queue_receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER) as receiver:
+        (dead,) = receive(receiver, 1)
+        assert str(dead) == "a"
+        assert dead.dead_letter_reason == "TTLExpiredException"
+    with client.get_queue_receiver(queue) as receiver:
+        assert bodies(receive(receiver, 1)) == ["b"]
+
+
+@scenario(DefaultMessageTimeToLive="PT1H")
+def everything_of_a_message_comes_back(client: ServiceBusClient, queue: str) -> None:
+    sent = ServiceBusMessage(
+        b"\x00body\xff",
+        application_properties={"text": "ä", "number": 2**31 - 1, "yes": True, "half": 0.5, "id": uuid.UUID(int=3)},
+        message_id="id",
+        session_id="group",
+        subject="subject",
+        content_type="application/x",
+        correlation_id="correlation",
+        to="to",
+        reply_to="reply",
+        reply_to_session_id="reply group",
+        partition_key="group",
+        time_to_live=timedelta(minutes=5),
+    )
+    with client.get_queue_sender(queue) as sender:
+        sender.send_messages(sent)
+    with client.get_queue_receiver(queue) as receiver:
+        (message,) = receive(receiver, 1)
+    assert b"".join(message.body) == b"\x00body\xff"
+    assert message.application_properties == {
+        b"text": "ä".encode(),
+        b"number": 2**31 - 1,
+        b"yes": True,
+        b"half": 0.5,
+        b"id": uuid.UUID(int=3),
+    }
+    for name in (
+        "message_id", "session_id", "subject", "content_type", "correlation_id", "to", "reply_to",
+        "reply_to_session_id", "partition_key", "time_to_live",
+    ):  # fmt: skip
+        assert getattr(message, name) == getattr(sent, name), name
+    assert message.expires_at_utc == message.enqueued_time_utc + timedelta(minutes=5)
+
+
+@scenario()
+def large_messages(client: ServiceBusClient, queue: str) -> None:
+    content = bytes(range(256)) * 900
+    with client.get_queue_sender(queue) as sender:
+        for _ in range(3):
+            sender.send_messages(ServiceBusMessage(content))
+        try:
+            sender.send_messages(ServiceBusMessage(b"x" * 262144))
+        except MessageSizeExceededError:
+            pass
+        else:
+            raise AssertionError("a message was taken that is too large")
+    with client.get_queue_receiver(queue) as receiver:
+        for message in receive(receiver, 3):
+            assert b"".join(message.body) == content
+            receiver.complete_message(message)
+
+
+@scenario()
+def competing_receivers_get_each_message_once(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, *map(str, range(60)))
+    found: list[str] = []
+
+    def consume() -> None:
+        with client.get_queue_receiver(queue, max_wait_time=2) as receiver:
+            for message in receiver:
+                found.append(str(message))
+                receiver.complete_message(message)
+
+    with ThreadPoolExecutor(3) as pool:
+        for consumer in [pool.submit(consume) for _ in range(3)]:
+            consumer.result()
+    assert sorted(found, key=int) == [str(number) for number in range(60)]
+
+
+@scenario()
+def what_is_not_built_says_so(client: ServiceBusClient, queue: str) -> None:
+    with client.get_queue_sender(queue) as sender:
+        try:
+            sender.schedule_messages(ServiceBusMessage("a"), datetime.now(UTC) + timedelta(hours=1))
+        except ServiceBusError as error:
+            assert "not implemented" in str(error)
+        else:
+            raise AssertionError("a message was scheduled")
+        sender.send_messages(ServiceBusMessage("the sender goes on"))
+
+
+@scenario()
+def an_unknown_queue_is_not_found(client: ServiceBusClient, queue: str) -> None:
+    sender = client.get_queue_sender(f"{queue}-unknown")
+    receiver = client.get_queue_receiver(f"{queue}-unknown")
+    for attempt in (
+        lambda: sender.send_messages(ServiceBusMessage("a")),
+        lambda: receiver.receive_messages(1, max_wait_time=WAIT),
+    ):
+        try:
+            attempt()
+        except MessagingEntityNotFoundError as error:
+            assert "The messaging entity 'sb://" in str(error)
+            assert "could not be found" in str(error)
+            assert "TrackingId:" in str(error)
+        else:
+            raise AssertionError("an unknown queue was found")
+    sender.close()
+    receiver.close()
+
+
+def a_wrong_key_is_refused(connection_string: str) -> None:
+    """Not one of the scenarios: it has a client of its own."""
+    wrong = connection_string.replace("SAS_KEY_VALUE", "WRONG_KEY")
+    assert wrong != connection_string
+    with ServiceBusClient.from_connection_string(wrong, retry_total=0) as client:
+        try:
+            send(client, "peek", "a")
+        except ServiceBusAuthenticationError:
+            pass
+        else:
+            raise AssertionError("a wrong key was good")
+
+
+def run_all(connection_string: str) -> None:
+    """Run all scenarios at once, each with a client of its own. Raises what failed, together."""
+
+    def run(name: str) -> None:
+        with ServiceBusClient.from_connection_string(connection_string) as client:
+            SCENARIOS[name](client, name)
+
+    with ThreadPoolExecutor(len(SCENARIOS) + 1) as pool:
+        running = {name: pool.submit(run, name) for name in SCENARIOS}
+        running["a_wrong_key_is_refused"] = pool.submit(a_wrong_key_is_refused, connection_string)
+    failures = []
+    for name, future in running.items():
+        error = future.exception()
+        if error is not None:
+            error.add_note(f"in the scenario {name}")
+            failures.append(error)
+    if failures:
+        raise BaseExceptionGroup("scenarios failed", failures)
+
+
+if __name__ == "__main__":
+    _, CONNECTION_STRING, VERSION = sys.argv
+    assert __version__ == VERSION, __version__
+    run_all(CONNECTION_STRING)
