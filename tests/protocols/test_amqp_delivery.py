@@ -354,6 +354,23 @@ def test_a_shut_window_holds_messages_back_and_shows_no_credit() -> None:
     assert deliver(peer)
 
 
+def test_sessions_that_are_shut_have_a_bound_together() -> None:
+    peer = FramePeer(opening=AMQP_HEADER + open_frame())
+    held = []
+    for channel in range(8):
+        peer.exchange(begin_frame(channel, window=0) + attach_frame(f"r{channel}", 0, is_sender=False, channel=channel))
+        fields = [Uint(0), Uint(0), Uint(0), Uint(2048), Uint(0), Uint(0), Uint(1000)]
+        peer.exchange(frame(channel, frames.FLOW, *fields))
+        link, sent = peer.server.link(f"r{channel}"), 0
+        while peer.core.deliver(link, b"t", [b"x" * 60000], settled=False):
+            sent += 60000
+        held.append(sent)
+        assert link.credit == 0
+    assert held == sorted(held, reverse=True)
+    assert held[0] > 3 * held[3] > 2 * held[7]
+    assert sum(held) < 3 * UNSENT_BYTES_MAX
+
+
 def test_a_session_that_ends_while_shut_is_forgotten() -> None:
     peer = receiving_peer(credit=0, opening=AMQP_HEADER + open_frame() + begin_frame(window=1))
     peer.exchange(flow_frame(0, 1000, window=1))

@@ -45,7 +45,10 @@ PRODUCT = "LocalZure"
 """In the properties of our OPEN."""
 
 UNSENT_BYTES_MAX = 4 * 1024 * 1024
-"""Bytes of messages that may wait for the client to open its session window."""
+"""Bytes of messages that may wait for the client to open its session window.
+
+For the first session whose window is shut; for a second one half of that, a third for the next, so that they have a
+bound together."""
 
 PEER_FRAME_SIZE_MIN = 512
 """Part 2, 2.7.1: no peer may ask for smaller frames."""
@@ -198,7 +201,7 @@ class AmqpConnection:
         attachment.delivery_count += 1
         link.credit -= 1
         number = self._engine.send(attachment.engine, tag, payload, settled=settled)
-        if self._engine.unsent_bytes(attachment.session.engine) > UNSENT_BYTES_MAX:
+        if self._engine.unsent_bytes(attachment.session.engine) > UNSENT_BYTES_MAX // (1 + len(self._blocked)):
             self._block(attachment.session)
         return number
 
@@ -327,8 +330,10 @@ class AmqpConnection:
     def _block(self, session: Session) -> None:
         """Show no credit on a session whose client does not take what it has been sent."""
         self._outbound.pump()
-        if self._engine.unsent_bytes(session.engine) > UNSENT_BYTES_MAX and not session.is_blocked:
+        unsent_max = UNSENT_BYTES_MAX // (1 + len(self._blocked))
+        if self._engine.unsent_bytes(session.engine) > unsent_max and not session.is_blocked:
             session.is_blocked = True
+            session.unsent_max = unsent_max
             self._blocked.append(session)
             for attachment in session.links.values():
                 attachment.link.credit = 0
@@ -339,7 +344,7 @@ class AmqpConnection:
         for session in list(self._blocked):
             if session.is_ended:
                 self._blocked.remove(session)
-            elif self._engine.unsent_bytes(session.engine) <= UNSENT_BYTES_MAX // 2:
+            elif self._engine.unsent_bytes(session.engine) <= session.unsent_max // 2:
                 self._blocked.remove(session)
                 session.is_blocked = False
                 for attachment in session.links.values():

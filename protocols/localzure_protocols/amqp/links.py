@@ -48,6 +48,8 @@ class Session:
     """The client has sent END."""
     is_blocked: bool = False
     """More bytes wait for the client's session window than we want to hold: its links show no credit."""
+    unsent_max: int = 0
+    """How many those are, while it is blocked."""
 
 
 @dataclass(slots=True, eq=False)

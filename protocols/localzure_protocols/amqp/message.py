@@ -11,6 +11,7 @@ may be empty (its JavaScript client sends empty properties), and the body may be
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -209,12 +210,20 @@ def split(payload: bytes) -> Sections:
     is_bare_whole = True
     ranges: list[tuple[int, int, int, int]] = []
     while at < length:
-        start = at
-        if payload[at : at + 2] == b"\x00\x53" and at + 3 < length:
-            code, value_start = payload[at + 2], at + 3
+        start, value_start = at, at + 3
+        # Nearly all sections begin like this: the code as a small ulong, a constructor, and a size.
+        begins = _SECTION_START.unpack_from(payload, at) if length - at >= _SECTION_START.size else _NO_SECTION
+        prefix, code, constructor, size = begins
+        width = _FORMS.get(code << 8 | constructor) if prefix == _SMALL_ULONG else None
+        if width == 1:
+            at += 5 + size
+        elif width == 4:
+            at += 8 + int.from_bytes(payload[at + 4 : at + 8], "big")
         else:
             code, value_start = _section_code(payload, at)
-        at = _end_of_value(payload, code, value_start)
+            at = _end_of_value(payload, code, value_start)
+        if at > length:
+            raise AmqpDecodeError(f"section 0x{code:x} is cut off")
         if DATA <= code <= VALUE:
             if body_code is not None and (code != body_code or code == VALUE):
                 raise AmqpDecodeError("a message has one kind of body")
@@ -300,6 +309,11 @@ def map_section(code: int, pairs_count: int, content: bytes) -> bytes:
 
 _NULL = 0x40
 
+_SECTION_START = Struct(">HBBB")
+_NO_SECTION = (0, 0, 0, 0)
+_SMALL_ULONG = 0x0053
+"""How a descriptor begins that is a ulong of one byte."""
+
 _LIST_FORMS = {0x45: 0, 0xC0: 1, 0xD0: 4, _NULL: 0}
 _MAP_FORMS = {0xC1: 1, 0xD1: 4, _NULL: 0}
 _BINARY_FORMS = {0xA0: 1, 0xB0: 4}
@@ -331,7 +345,7 @@ _SECTION_NAMES = {
 
 
 def _section_code(payload: bytes, at: int) -> tuple[int, int]:
-    """Read a section's descriptor in its rarer forms; returns the section's code and where its value begins."""
+    """Read a section's descriptor in any form; returns the section's code and where its value begins."""
     if payload[at] != 0x00:
         raise AmqpDecodeError(f"0x{payload[at]:02x} at offset {at}, where a section begins")
     descriptor, value_start = decode(payload, at + 1)
@@ -346,12 +360,7 @@ def _end_of_value(payload: bytes, code: int, at: int) -> int:
     """The offset behind a section's value, whose constructor must suit the section."""
     if at >= len(payload):
         raise AmqpDecodeError(f"section 0x{code:x} is cut off")
-    width = _FORMS.get(code << 8 | payload[at])
-    if width == 1 and at + 1 < len(payload):
-        end = at + 2 + payload[at + 1]
-        if end <= len(payload):
-            return end
-    if width is None and code != VALUE:
+    if code << 8 | payload[at] not in _FORMS and code != VALUE:
         raise AmqpDecodeError(f"section 0x{code:x} cannot begin with 0x{payload[at]:02x}")
     return skip(payload, at)
 
