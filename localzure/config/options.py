@@ -67,7 +67,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("ports.all", "--all-ports", values.all_ports, "0", "0 makes every port that is not set ephemeral."),
     _port("gateway", "the gateway to all services", 8080),
     _port("blob", "Blob storage", 10000),
-    _port("queue", "Queue storage", 10001, served=False),
+    _port("queue", "Queue storage", 10001),
     _port("table", "Table storage", 10002, served=False),
     _port("amqp", "Service Bus over AMQP", 5672),
     _port("amqps", "Service Bus over AMQP with TLS", 5671),

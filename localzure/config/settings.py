@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 Durability = Literal["process", "full", "none"]
 AuthLevel = Literal["off", "any", "verify"]
 LogFormat = Literal["json", "text"]
-Service = Literal["blob", "servicebus"]
+Service = Literal["blob", "queue", "servicebus"]
 
-SERVICES: tuple[Service, ...] = ("blob", "servicebus")
+SERVICES: tuple[Service, ...] = ("blob", "queue", "servicebus")
 """The services that this version has."""
 
 LISTENERS: tuple[tuple[str, Service | None], ...] = (
     ("gateway", None),
     ("blob", "blob"),
+    ("queue", "queue"),
     ("amqp", "servicebus"),
     ("amqps", "servicebus"),
     ("servicebus", "servicebus"),
@@ -53,7 +54,7 @@ class Listener:
     """One listener to bind."""
 
     name: str
-    """Its name in the endpoints: gateway, blob, amqp, amqps, servicebus, http, https."""
+    """Its name in the endpoints: gateway, blob, queue, amqp, amqps, servicebus, http, https."""
     service: Service | None
     """The service that a request or connection without other hints is for."""
     port: int

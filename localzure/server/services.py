@@ -9,6 +9,7 @@ from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import BlobService, BlobSettings
 from localzure.services.interface import ServiceContext
+from localzure.services.queue import QueueService, QueueSettings
 from localzure.services.servicebus.access import AccessKey, AuthLevel
 from localzure.services.servicebus.seed import SeedError, load_seed
 from localzure.services.servicebus.service import ServiceBusService
@@ -74,7 +75,7 @@ class Builder:
 
     def build(self) -> Services:
         """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
-        builders = {"blob": self._build_blob, "servicebus": self._build_servicebus}
+        builders = {"blob": self._build_blob, "queue": self._build_queue, "servicebus": self._build_servicebus}
         for name in self._settings.services:
             builders[name]()
         self._services.sweeps.append(lambda writer: self._extents.sweep(writer, SWEEP_BYTES))
@@ -85,6 +86,15 @@ class Builder:
         context, _ = self._context("blob")
         service = BlobService(context, BlobSettings(accounts, self._settings.auth))
         self._services.http["blob"] = service
+        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
+
+    def _build_queue(self) -> None:
+        accounts = {account.name: account.key_bytes for account in self._settings.accounts}
+        context, alarm = self._context("queue")
+        service = QueueService(context, QueueSettings(accounts, self._settings.auth))
+        alarm.ring = service.expire
+        service.start()
+        self._services.http["queue"] = service
         self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
 
     def _build_servicebus(self) -> None:

@@ -29,7 +29,7 @@ def test_nothing_set_gives_the_documented_defaults(tmp_path: Path) -> None:
     settings = load({}, {}, tmp_path)
     assert settings == Settings(data_dir=tmp_path / ".localzure", durability="process")
     assert settings.ports == Ports(8080, 10000, 10001, 10002, 5672, 5671, 5300, None, None)
-    assert (settings.host, settings.auth, settings.services) == ("127.0.0.1", "verify", ("blob", "servicebus"))
+    assert (settings.host, settings.auth, settings.services) == ("127.0.0.1", "verify", ("blob", "queue", "servicebus"))
     assert [account.name for account in settings.accounts] == ["devstoreaccount1"]
     assert len(settings.accounts[0].key_bytes[0]) == 64
     assert settings.servicebus_key.name == "RootManageSharedAccessKey"
@@ -160,12 +160,12 @@ def test_the_ports_with_tls_and_the_certificate(tmp_path: Path) -> None:
 
 
 def test_ports_that_this_version_does_not_serve_are_told_and_not_bound(tmp_path: Path) -> None:
-    settings = load({"--queue-port": "1"}, {"LOCALZURE_TABLE_PORT": "443"}, tmp_path)
-    assert settings.warnings == (
-        "LOCALZURE_TABLE_PORT has no effect: this version does not serve that port",
-        "--queue-port has no effect: this version does not serve that port",
-    )
-    assert {listener.name for listener in settings.listeners()} == {"gateway", "blob", "amqp", "amqps", "servicebus"}
+    settings = load({"--table-port": "1"}, {}, tmp_path)
+    assert settings.warnings == ("--table-port has no effect: this version does not serve that port",)
+    served = {"gateway", "blob", "queue", "amqp", "amqps", "servicebus"}
+    assert {listener.name for listener in settings.listeners()} == served
+    settings = load({}, {"LOCALZURE_TABLE_PORT": "443"}, tmp_path)
+    assert settings.warnings == ("LOCALZURE_TABLE_PORT has no effect: this version does not serve that port",)
 
 
 def test_a_port_is_marked_as_served_exactly_when_it_is_bound() -> None:
@@ -239,7 +239,7 @@ def test_everything_that_a_file_can_say(tmp_path: Path) -> None:
         host: "::1"
         auth: off
         durability: full
-        services: {servicebus: off}
+        services: {queue: off, servicebus: off}
         ports: {all: 0, gateway: 8081}
         log:
           level: {default: warning, localzure.services.blob: debug}
