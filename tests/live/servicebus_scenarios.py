@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import Any
 
 from azure.servicebus import (
     ServiceBusClient,
@@ -51,7 +52,7 @@ def scenario(**properties: object) -> Callable[[Scenario], Scenario]:
     return register
 
 
-def send(client: ServiceBusClient, queue: str, *bodies: str, **parts: object) -> None:
+def send(client: ServiceBusClient, queue: str, *bodies: str, **parts: Any) -> None:
     with client.get_queue_sender(queue) as sender:
         sender.send_messages([ServiceBusMessage(body, **parts) for body in bodies])
 
@@ -70,7 +71,7 @@ def bodies(messages: list[ServiceBusReceivedMessage]) -> list[str]:
     return [str(message) for message in messages]
 
 
-def nothing_left(client: ServiceBusClient, queue: str, **options: object) -> None:
+def nothing_left(client: ServiceBusClient, queue: str, **options: Any) -> None:
     with client.get_queue_receiver(queue, **options) as receiver:
         assert receiver.peek_messages(10) == []
 
@@ -85,6 +86,8 @@ def send_one_and_receive_it(client: ServiceBusClient, queue: str) -> None:
         assert message.sequence_number == 1
         assert message.delivery_count == 0
         assert message.enqueued_sequence_number == 0
+        assert message.enqueued_time_utc is not None
+        assert message.locked_until_utc is not None
         assert abs(message.enqueued_time_utc - datetime.now(UTC)) < timedelta(minutes=1)
         assert timedelta(seconds=50) < message.locked_until_utc - datetime.now(UTC) <= timedelta(seconds=61)
         assert isinstance(message.lock_token, uuid.UUID)
@@ -158,7 +161,7 @@ def dead_letter_with_reason_and_description(client: ServiceBusClient, queue: str
         (dead,) = receive(receiver, 1)
         assert str(dead) == "a"
         assert (dead.dead_letter_reason, dead.dead_letter_error_description) == ("why", "because")
-        assert dead.application_properties[b"mine"] == 1
+        assert (dead.application_properties or {})[b"mine"] == 1
         assert dead.message_id == message.message_id
         receiver.complete_message(dead)
 
@@ -168,6 +171,7 @@ def defer_and_receive_by_number(client: ServiceBusClient, queue: str) -> None:
     send(client, queue, "a", "b")
     with client.get_queue_receiver(queue) as receiver:
         first, second = receive(receiver, 2)
+        assert first.sequence_number is not None
         receiver.defer_message(first)
         receiver.complete_message(second)
         (again,) = receiver.receive_deferred_messages([first.sequence_number])
@@ -189,6 +193,7 @@ def renew_a_lock(client: ServiceBusClient, queue: str) -> None:
     with client.get_queue_receiver(queue) as receiver:
         (message,) = receive(receiver, 1)
         until = message.locked_until_utc
+        assert until is not None
         # Longer than the lock would have lasted, in the client's own way of waiting.
         deadline = monotonic() + 7
         while monotonic() < deadline:
@@ -308,6 +313,7 @@ def everything_of_a_message_comes_back(client: ServiceBusClient, queue: str) -> 
         "reply_to_session_id", "partition_key", "time_to_live",
     ):  # fmt: skip
         assert getattr(message, name) == getattr(sent, name), name
+    assert message.enqueued_time_utc is not None
     assert message.expires_at_utc == message.enqueued_time_utc + timedelta(minutes=5)
 
 

@@ -97,6 +97,7 @@ async def defer(client: ServiceBusClient, queue: str) -> None:
     await send(client, queue, "a")
     async with client.get_queue_receiver(queue) as receiver:
         (message,) = await receive(receiver, 1)
+        assert message.sequence_number is not None
         await receiver.defer_message(message)
         (again,) = await receiver.receive_deferred_messages(message.sequence_number)
         await receiver.complete_message(again)
@@ -106,8 +107,9 @@ async def renew_a_lock_and_let_it_expire(client: ServiceBusClient, queue: str) -
     await send(client, queue, "a")
     async with client.get_queue_receiver(queue) as receiver:
         (message,) = await receive(receiver, 1)
-        assert message.locked_until_utc - datetime.now(UTC) <= timedelta(seconds=6)
         until = message.locked_until_utc
+        assert until is not None
+        assert until - datetime.now(UTC) <= timedelta(seconds=6)
         assert await receiver.receive_messages(1, max_wait_time=2) == []
         assert await receiver.renew_message_lock(message) > until
         (again,) = await receiver.receive_messages(1, max_wait_time=15)
@@ -146,7 +148,7 @@ async def large_messages(client: ServiceBusClient, queue: str) -> None:
 
 async def an_unknown_queue_is_not_found(client: ServiceBusClient, queue: str) -> None:
     sender = client.get_queue_sender(f"{queue}-unknown")
-    with pytest.raises(MessagingEntityNotFoundError, match="The messaging entity 'sb://.* could not be found"):
+    with pytest.raises(MessagingEntityNotFoundError, match=r"The messaging entity 'sb://.* could not be found"):
         await sender.send_messages(ServiceBusMessage("a"))
     await sender.close()
 
