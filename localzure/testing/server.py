@@ -23,6 +23,7 @@ START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 45.0
 """How long a server may take to stop: more than it waits for requests in flight."""
 
+_CALL_SECONDS_MAX = 10.0
 _POLL_SECONDS = 0.005
 _PORT_FLAGS = {"gateway": "--port"}
 
@@ -78,6 +79,7 @@ class LocalZure:
         self._start_seconds_max = start_seconds_max
         self._stop_seconds_max = stop_seconds_max
         self._told: dict[str, Any] = {}
+        self._ca_file: Path | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._cleanup = weakref.finalize(self, _clean_up, self._processes, self._folder)
 
@@ -102,6 +104,7 @@ class LocalZure:
         if self.running:
             raise RuntimeError("the server runs already")
         self._ready_file.unlink(missing_ok=True)
+        self._ca_file = None
         with (self._folder / "stdout").open("ab") as output, (self._folder / "stderr").open("ab") as errors:
             process = subprocess.Popen(  # noqa: S603 -- the command is our own
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=self._environment()
@@ -164,13 +167,46 @@ class LocalZure:
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """The URL of each listener: `gateway`, `blob`, `amqp`, `servicebus`."""
+        """The URL of each listener by name, such as `gateway`, `blob`, `amqp`, `amqps` and `servicebus`."""
         return dict(self._ready("endpoints"))
+
+    @property
+    def tls_endpoints(self) -> dict[str, str]:
+        """The URL of each listener with TLS: `https`, or `amqps` for those of AMQP. The ports are the same."""
+        return {name: _with_tls(url) for name, url in self.endpoints.items()}
 
     @property
     def connection_strings(self) -> dict[str, str]:
         """The connection strings by name: `storage`, `servicebus`."""
         return dict(self._ready("connection_strings"))
+
+    @property
+    def tls_connection_strings(self) -> dict[str, str]:
+        """Connection strings by name for clients that trust `ca_file`: `storage` over HTTPS, `servicebus` over AMQPS.
+
+        Without the emulator's flag, Service Bus clients speak TLS to port 5671, or where their option for another
+        endpoint says (`custom_endpoint_address` in Python, with `tls_endpoints["amqps"]`).
+        """
+        plain = self.connection_strings
+        secure = {}
+        if "storage" in plain:
+            secure["storage"] = (
+                plain["storage"].replace("http://", "https://").replace("Protocol=http;", "Protocol=https;")
+            )
+        if "servicebus" in plain:
+            secure["servicebus"] = plain["servicebus"].replace("UseDevelopmentEmulator=true;", "")
+        return secure
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate (PEM) that clients trust for TLS: a copy that is there until `close`.
+
+        In memory each start has a certificate authority of its own.
+        """
+        if self._ca_file is None:
+            self._running_process()
+            self._ca_file = self._fetch_ca()
+        return self._ca_file
 
     @property
     def blob_connection_string(self) -> str:
@@ -243,6 +279,17 @@ class LocalZure:
         part: dict[str, str] = self._told[name]
         return part
 
+    def _fetch_ca(self) -> Path:
+        """A copy of the certificate that the server tells; every HTTP listener does."""
+        import urllib.request  # late: most tests speak no TLS
+
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands before a local server
+        with direct.open(f"{self.endpoints['gateway']}/_localzure/ca.pem", timeout=_CALL_SECONDS_MAX) as reply:
+            content: bytes = reply.read()
+        path = self._folder / "ca.pem"
+        path.write_bytes(content)
+        return path
+
     def _write(self, name: str, content: object) -> Path:
         """Write a JSON file into the temporary folder."""
         path = self._folder / name
@@ -253,6 +300,12 @@ class LocalZure:
         """A file of the temporary folder; empty when it is not there."""
         path = self._folder / name
         return path.read_text("utf-8", "replace") if path.exists() else ""
+
+
+def _with_tls(url: str) -> str:
+    """The same place, spoken to with TLS."""
+    scheme, _, place = url.partition("://")
+    return f"{'amqps' if scheme.startswith('amqp') else 'https'}://{place}"
 
 
 def _queues_seed(queues: Sequence[str] | Mapping[str, QueueProperties]) -> dict[str, object]:

@@ -7,6 +7,9 @@ import json
 import os
 import signal
 import socket
+import ssl
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +19,10 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from localzure import __version__
+from localzure.config.settings import SERVICES, Settings
 from localzure.testing import LocalZure, ServerFailedError
 
-LISTENERS = {"gateway", "blob", "amqp", "amqps", "servicebus"}
+LISTENERS = {listener.name for listener in Settings().listeners()}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,45 @@ def test_the_connection_strings_name_the_ports(azure: LocalZure) -> None:
     }
 
 
+def test_the_same_ports_with_tls_and_what_to_trust(azure: LocalZure) -> None:
+    plain, secure = azure.endpoints, azure.tls_endpoints
+    assert {name: urlsplit(url).scheme for name, url in secure.items()} == {
+        name: "amqps" if name in {"amqp", "amqps"} else "https" for name in LISTENERS
+    }
+    assert {name: urlsplit(url).netloc for name, url in secure.items()} == {
+        name: urlsplit(url).netloc for name, url in plain.items()
+    }
+    context = ssl.create_default_context(cafile=azure.ca_file)
+    with urllib.request.urlopen(f"{secure['blob']}/health", context=context) as reply:
+        assert reply.status == 200
+    strings = azure.tls_connection_strings
+    assert strings["storage"].startswith("DefaultEndpointsProtocol=https;")
+    assert f"BlobEndpoint={secure['blob']}/devstoreaccount1;" in strings["storage"]
+    assert "http://" not in strings["storage"]
+    assert f"{strings['servicebus']}UseDevelopmentEmulator=true;" == azure.servicebus_connection_string
+
+
+def test_the_certificate_authority_of_each_start_in_memory_and_of_a_data_directory() -> None:
+    with LocalZure(config={"services": ["blob"]}) as server:
+        first = server.ca_file.read_text()
+        server.restart()
+        assert server.ca_file.read_text() != first
+        assert set(server.tls_connection_strings) == {"storage"}
+    with LocalZure(in_memory=False, config={"services": ["servicebus"]}) as server:
+        first = server.ca_file.read_text()
+        server.restart()
+        assert server.ca_file.read_text() == first
+        assert set(server.tls_connection_strings) == {"servicebus"}
+
+
+def test_the_command_line_tells_the_certificate_of_a_running_server(azure: LocalZure) -> None:
+    command = [sys.executable, "-m", "localzure", "ca", "print", "--endpoint"]
+    for name in ("gateway", "blob", "amqp"):
+        url = azure.endpoints[name].replace("amqp://", "http://")
+        done = subprocess.run([*command, url], capture_output=True, text=True, check=True)
+        assert done.stdout == azure.ca_file.read_text()
+
+
 @pytest.mark.parametrize("listener", sorted(LISTENERS))
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
 def test_every_port_answers_health(azure: LocalZure, listener: str, path: str) -> None:
@@ -65,7 +108,7 @@ def test_every_port_answers_health(azure: LocalZure, listener: str, path: str) -
         said = json.load(reply)
     assert reply.status == 200
     assert (said["status"], said["message"], said["version"]) == ("healthy", "Service is healthy.", __version__)
-    assert said["services"] == {"blob": "running", "servicebus": "running"}
+    assert said["services"] == dict.fromkeys(SERVICES, "running")
 
 
 def test_a_second_server_that_wants_a_port_in_use_is_refused_in_one_line(azure: LocalZure) -> None:
@@ -84,6 +127,8 @@ def test_a_server_starts_serves_and_stops_in_order() -> None:
         _ = server.endpoints
     with pytest.raises(RuntimeError, match="does not run"):
         _ = server.pid
+    with pytest.raises(RuntimeError, match="does not run"):
+        _ = server.ca_file
     server.start()
     with pytest.raises(RuntimeError, match="runs already"):
         server.start()

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import grimp
 
-ENTRY_POINTS = {"localzure.__main__", "localzure.cli.main", "localzure.testing"}
-"""The modules that nobody has to import: they are started, or imported by users."""
+ENTRY_POINTS = {"localzure.__main__", "localzure.cli.main", "localzure.testing", "localzure.testing.plugin"}
+"""The modules that nobody has to import: they are started, or imported by users and by pytest."""
 
 AHEAD = {
-    "localzure.server.certificate_files": "TLS",
-    "localzure.server.certificates": "TLS",
-    "localzure.server.layer": "TLS and WebSocket",
-    "localzure.server.tls": "TLS",
-    "localzure.server.websocket": "WebSocket",
     "localzure.services.table": "Table storage",
-    "localzure_protocols.http2": "HTTP/2",
-    "localzure_protocols.tls": "TLS",
-    "localzure_protocols.websocket": "WebSocket",
 }
 """Modules and packages that are tested, and that the server does not serve yet: what each is for."""
 
