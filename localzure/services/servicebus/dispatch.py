@@ -11,17 +11,19 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from localzure.services.servicebus.engine.receiving import lock_next, put_back, take_next
+from localzure.services.servicebus.engine.broker import AT_ONCE
+from localzure.services.servicebus.engine.receiving import STEP_BYTES_MAX, lock_next, put_back, take_next
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.engine.queue import Queue
-    from localzure.services.servicebus.engine.receiving import Delivery
+    from localzure.services.servicebus.engine.broker import AT_ONCE
+from localzure.services.servicebus.engine.receiving import Delivery
 
 STEP_MESSAGES_MAX = 256
-"""Messages handed out at once."""
+"""Messages handed out at once. Their bytes are bounded too, by `receiving.STEP_BYTES_MAX` and a message more."""
 
 
 class Waiter(Protocol):
@@ -84,7 +86,7 @@ class Dispatch:
         line = self._lines.get(queue)
         if line is None or queue in self._unfinished or queue in self._stalled:
             return
-        left = STEP_MESSAGES_MAX
+        left, left_bytes = STEP_MESSAGES_MAX, STEP_BYTES_MAX
         while line and queue.has_available:
             place = line[0]
             limit = min(place.credit, place.waiter.wanted())
@@ -92,15 +94,17 @@ class Dispatch:
                 # Its credit was taken back; a client that takes nothing joins again when it does.
                 line.popleft()
                 place.waiter.queued -= place.credit
-            elif left <= 0:
+            elif left <= 0 or left_bytes <= 0:
+                # Whether a client takes what it gets shows only when it has been written.
                 self._unfinished.add(queue)
-                self._broker.arm(self._broker.now())
+                self._broker.arm(AT_ONCE)
                 return
             else:
-                given = self._give(queue, place.waiter, min(limit, left))
+                given, given_bytes = self._give(queue, place.waiter, min(limit, left))
                 place.credit -= given
                 place.waiter.queued -= given
                 left -= max(given, 1)
+                left_bytes -= given_bytes
                 if queue in self._stalled:
                     return
                 if not place.credit:
@@ -115,23 +119,24 @@ class Dispatch:
             self.wake(queue)
 
     def drain(self, queue: Queue, waiter: Waiter) -> None:
-        """Take `waiter` out of the line, and give it all that its credit and the queue allow, now."""
+        """Take `waiter` out of the line, and give it what its credit and the queue allow now, up to a step's bytes."""
         self.leave(queue, waiter)
-        while queue.has_available and queue not in self._stalled and (wanted := waiter.wanted()) > 0:
-            self._give(queue, waiter, wanted)
+        left_bytes = STEP_BYTES_MAX
+        while left_bytes > 0 and queue.has_available and queue not in self._stalled and (wanted := waiter.wanted()) > 0:
+            left_bytes -= self._give(queue, waiter, wanted)[1]
 
-    def _give(self, queue: Queue, waiter: Waiter, limit: int) -> int:
-        """Give up to `limit` messages; returns how many."""
+    def _give(self, queue: Queue, waiter: Waiter, limit: int) -> tuple[int, int]:
+        """Give up to `limit` messages; returns how many, and their bytes."""
         if waiter.is_destructive:
             return self._give_for_good(queue, waiter, limit)
         deliveries = lock_next(self._broker, queue, limit)
         for delivery in waiter.deliver(deliveries):
             queue.locks.take(delivery.token)
             queue.give_back(delivery.sequence_number)
-        return len(deliveries)
+        return len(deliveries), _size(deliveries)
 
-    def _give_for_good(self, queue: Queue, waiter: Waiter, limit: int) -> int:
-        """Delete the messages, and give them away once that is committed; returns how many."""
+    def _give_for_good(self, queue: Queue, waiter: Waiter, limit: int) -> tuple[int, int]:
+        """Delete the messages, and give them away once that is committed."""
         broker = self._broker
         deliveries: list[Delivery] = []
 
@@ -153,4 +158,8 @@ class Dispatch:
             turn.then(done, failed)
             deliveries += take_next(broker, turn, queue, limit)
             waiter.reserve(len(deliveries))
-        return len(deliveries)
+        return len(deliveries), _size(deliveries)
+
+
+def _size(deliveries: Sequence[Delivery]) -> int:
+    return sum([len(delivery.stored) for delivery in deliveries])

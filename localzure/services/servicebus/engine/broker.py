@@ -29,6 +29,10 @@ RETRY_AFTER = SECOND
 """How long what is due waits after the store has failed, in microseconds."""
 
 
+AT_ONCE = 0
+"""An instant that has passed whatever the clock is set to."""
+
+
 class Broker:
     """The state of one Service Bus namespace."""
 

@@ -173,6 +173,19 @@ def test_a_long_hand_out_goes_in_steps(world: World) -> None:
     assert receiver.queued == 1000 - len(receiver.got)
 
 
+def test_a_hand_out_of_large_messages_stops_until_the_client_has_shown_that_it_takes_them(world: World) -> None:
+    receiver = Receiver(world)
+    world.send(world.queue(), *["x" * 200_000] * 20)
+    receiver.give_credit(20)
+    assert len(receiver.got) == 6
+    receiver.is_writable = False
+    world.ring()
+    assert len(receiver.got) == 6
+    receiver.is_writable = True
+    world.dispatch.drain(world.queue(), receiver)
+    assert len(receiver.got) == 12
+
+
 def test_a_drain_gives_everything_that_credit_allows(world: World) -> None:
     receiver = Receiver(world)
     world.send(world.queue(), *map(str, range(STEP_MESSAGES_MAX + 10)))
