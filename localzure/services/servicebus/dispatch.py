@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.engine.queue import Queue
-    from localzure.services.servicebus.engine.broker import AT_ONCE
-from localzure.services.servicebus.engine.receiving import Delivery
+    from localzure.services.servicebus.engine.receiving import Delivery
 
 STEP_MESSAGES_MAX = 256
 """Messages handed out at once. Their bytes are bounded too, by `receiving.STEP_BYTES_MAX` and a message more."""
