@@ -60,6 +60,8 @@ def list_page(engine: Engine, reader: Reader, command: ListTables) -> TablePage:
     start, stop = keys.tables.range(command.account)
     start = max(start, keys.table(command.account, command.start))
     names: list[str] = []
+    if not command.limit:
+        return TablePage(names, None)
     for step, (_, value) in enumerate(reader.scan(start, stop, limit=STEPS_MAX + 1)):
         name = _decode(value).name
         if len(names) == command.limit or step == STEPS_MAX:
