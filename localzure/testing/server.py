@@ -214,6 +214,11 @@ class LocalZure:
         return self.connection_strings["storage"]
 
     @property
+    def queue_connection_string(self) -> str:
+        """For `QueueServiceClient.from_connection_string`."""
+        return self.connection_strings["storage"]
+
+    @property
     def servicebus_connection_string(self) -> str:
         """For `ServiceBusClient.from_connection_string`."""
         return self.connection_strings["servicebus"]
