@@ -1,13 +1,18 @@
-"""Storage accounts and their keys, prepared for signing."""
+"""Storage accounts and their keys, prepared for signing, and what was proved with them so far."""
 
 from __future__ import annotations
 
 import hmac
 from binascii import b2a_base64
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
+
+    from localzure.auth.tokens import TokenVerifier
+
+PROVED_MAX = 4096
+"""Signatures that are remembered as good; with one more all are forgotten, and proved again when they are used."""
 
 
 class SigningKey:
@@ -22,17 +27,50 @@ class SigningKey:
     def __repr__(self) -> str:
         return "SigningKey(...)"
 
-    def sign(self, text: bytes) -> str:
-        """Return the signature of `text`, in base64."""
+    def digest(self, text: bytes) -> bytes:
+        """Return the HMAC of `text`."""
         signing = self._prepared.copy()
         signing.update(text)
-        return b2a_base64(signing.digest(), newline=False).decode("ascii")
+        return signing.digest()
+
+    def sign(self, text: bytes) -> str:
+        """Return the signature of `text`, in base64."""
+        return b2a_base64(self.digest(text), newline=False).decode("ascii")
 
 
-Accounts: TypeAlias = "Mapping[str, tuple[SigningKey, ...]]"
-"""The accounts that exist, by name, with the one or two keys of each."""
+class Accounts(dict[str, tuple[SigningKey, ...]]):
+    """The accounts that exist, by name, with the one or two keys of each.
+
+    One object is shared by all storage services, so that keys can change while they serve.
+    """
+
+    def __init__(self, accounts: Mapping[str, Iterable[bytes]], tokens: TokenVerifier | None = None) -> None:
+        """`accounts` has the decoded keys by name; `tokens` checks bearer tokens, None where none are issued."""
+        super().__init__({name: tuple(SigningKey(key) for key in keys) for name, keys in accounts.items()})
+        self.tokens = tokens
+        self._proved: set[Hashable] = set()
+
+    def __repr__(self) -> str:
+        return f"Accounts({', '.join(self)})"
+
+    def replace(self, accounts: Mapping[str, Iterable[bytes]]) -> None:
+        """Let these accounts be all there are, from the next request on."""
+        renewed = Accounts(accounts)
+        self._proved.clear()
+        self.clear()
+        self.update(renewed)
+
+    def is_proved(self, proof: Hashable) -> bool:
+        """Whether `proof` was found good with the keys that hold now."""
+        return proof in self._proved
+
+    def prove(self, proof: Hashable) -> None:
+        """Remember that `proof` was found good."""
+        if len(self._proved) >= PROVED_MAX:
+            self._proved.clear()
+        self._proved.add(proof)
 
 
-def prepare_accounts(accounts: Mapping[str, Iterable[bytes]]) -> dict[str, tuple[SigningKey, ...]]:
-    """Prepare the keys of all accounts: name → the decoded keys."""
-    return {name: tuple(SigningKey(key) for key in keys) for name, keys in accounts.items()}
+def prepare_accounts(accounts: Accounts | Mapping[str, Iterable[bytes]]) -> Accounts:
+    """Prepare the keys of all accounts, name → the decoded keys. What is prepared already stays shared."""
+    return accounts if isinstance(accounts, Accounts) else Accounts(accounts)

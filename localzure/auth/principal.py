@@ -11,6 +11,9 @@ from localzure.services.interface import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from localzure.auth.sas_token import SasToken
+    from localzure.auth.tokens import Claims
+
 AuthLevel = Literal["off", "any", "verify"]
 """How much is asked: `off` looks at nothing and takes everybody for the owner, `any` takes every well-formed proof for
 good, `verify` checks it. At `any` and `verify` a request without credentials is anonymous."""
@@ -21,6 +24,10 @@ class PrincipalKind(Enum):
 
     OWNER = "owner"
     """Holds an account key: may do everything."""
+    IDENTITY = "identity"
+    """Showed a token of the authority: `claims` say who it is. May do everything as well."""
+    SIGNATURE = "signature"
+    """Showed a shared access signature: `sas` says what may be done (see `localzure.auth.permissions`)."""
     ANONYMOUS = "anonymous"
     """Gave no credentials: may read what is public."""
 
@@ -31,16 +38,36 @@ class Principal:
 
     kind: PrincipalKind
     account: str
+    sas: SasToken | None = None
+    """What a SIGNATURE allows; its signature has been checked."""
+    claims: Claims | None = None
+    """Who an IDENTITY is."""
 
 
 class AuthenticationError(ServiceError):
-    """The credentials of a request do not hold. Raised with the row that Azure answers with."""
+    """The credentials of a request do not hold, or do not allow it. Raised with the row that Azure answers with."""
 
-    def __init__(self, code: str, *, detail: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """`detail` becomes Azure's `AuthenticationErrorDetail`; it never holds a key or a computed signature."""
+    def __init__(
+        self,
+        code: str,
+        *,
+        detail: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+        status: int | None = None,
+        **holes: str,
+    ) -> None:
+        """`detail` becomes Azure's `AuthenticationErrorDetail`; it never holds a key or a computed signature.
+
+        `holes` are filled into the row's message. A `status` of 401 is that of a token, whose error Azure tells in a
+        challenge.
+        """
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.status, self.message = AUTHENTICATION_ERRORS[code]
+        if status is not None:
+            self.status, self.message = status, _CHALLENGED
+        if holes:
+            self.message = self.message.format(**holes)
         self.detail = detail
         self.headers = headers
 
@@ -52,15 +79,23 @@ _FAILED = (
 _CHALLENGED = (
     "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
 )
+_MISMATCH = "This request is not authorized to perform this operation using this {}."
 
 AUTHENTICATION_ERRORS: Mapping[str, tuple[int, str]] = {
     "AuthenticationFailed": (403, _FAILED),
+    "AuthorizationFailure": (403, "This request is not authorized to perform this operation."),
+    "AuthorizationPermissionMismatch": (403, _MISMATCH.format("permission")),
+    "AuthorizationProtocolMismatch": (403, _MISMATCH.format("protocol")),
+    "AuthorizationResourceTypeMismatch": (403, _MISMATCH.format("resource type")),
+    "AuthorizationServiceMismatch": (403, _MISMATCH.format("service")),
+    "AuthorizationSourceIPMismatch": (403, _MISMATCH.format("source IP {source_ip}")),
     "InvalidAuthenticationInfo": (
         400,
         "Authentication information is not given in the correct format. Check the value of Authorization header.",
     ),
+    "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "NoAuthenticationInformation": (401, _CHALLENGED),
-    "NotImplemented": (501, "The requested operation is not implemented on the specified resource."),
     "ResourceNotFound": (404, "The specified resource does not exist."),
+    "UnauthorizedBlobOverwrite": (403, "This request is not authorized to perform blob overwrites."),
 }
-"""Code → (HTTP status, message)."""
+"""Code → (HTTP status, message). Those of signatures are in "Shared access signature error codes"."""

@@ -45,7 +45,7 @@ _PARAMETERS = re.compile(r"([^:\s]+):([A-Za-z0-9+/]+={0,2})", re.ASCII)
 
 
 def verify(request: HttpRequest, parameters: str, address: Address, accounts: Accounts, now: Instant) -> Principal:
-    """Check `account:signature` against a request (see `localzure.auth.authenticate.SCHEMES`)."""
+    """Check `account:signature` against a request (see `localzure.auth.authenticate.Scheme`)."""
     signature = claimed_signature(request, parameters, address, now)
     account = address.account
     keys = accounts[account]
@@ -123,17 +123,21 @@ def _decode(text: str, plus_is_space: bool) -> str:
     return unquote_to_bytes(text.encode("latin-1", "replace")).decode("latin-1") if "%" in text else text
 
 
-def _variants(request: HttpRequest, account: str) -> Iterator[bytes]:
-    """Yield the rarer forms of the string to sign, without the one that `string_to_sign` gives."""
+def header_orders(request: HttpRequest) -> list[list[tuple[str, str]]]:
+    """Return the `x-ms-` headers in the orders in which clients sign them, the commonest first."""
     ordinal = sorted([item for item in request.headers.items() if item[0].startswith("x-ms-")])
     by_word = sorted(ordinal, key=lambda item: _word_order(item[0]))
-    header_orders = [ordinal] if by_word == ordinal else [ordinal, by_word]
+    return [ordinal] if by_word == ordinal else [ordinal, by_word]
+
+
+def _variants(request: HttpRequest, account: str) -> Iterator[bytes]:
+    """Yield the rarer forms of the string to sign, without the one that `string_to_sign` gives."""
     queries = [_canonical_query(request.raw_query, plus_is_space=True)]
     if "+" in request.raw_query:
         queries.append(_canonical_query(request.raw_query, plus_is_space=False))
     paths = [request.raw_path, ""] if request.raw_path == "/" else [request.raw_path]
     first = True
-    for headers in header_orders:
+    for headers in header_orders(request):
         for query in queries:
             for path in paths:
                 text = _join(request, account, headers, path, query)

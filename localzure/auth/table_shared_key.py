@@ -28,12 +28,12 @@ SECONDARY = "-secondary"
 
 
 def verify(request: HttpRequest, parameters: str, address: Address, accounts: Accounts, now: Instant) -> Principal:
-    """Check Shared Key (see `localzure.auth.authenticate.TABLE_SCHEMES`)."""
+    """Check Shared Key (see `localzure.auth.authenticate.Scheme`)."""
     return _verify(request, parameters, address, accounts, now, string_to_sign)
 
 
 def verify_lite(request: HttpRequest, parameters: str, address: Address, accounts: Accounts, now: Instant) -> Principal:
-    """Check Shared Key Lite (see `localzure.auth.authenticate.TABLE_SCHEMES`)."""
+    """Check Shared Key Lite (see `localzure.auth.authenticate.Scheme`)."""
     return _verify(request, parameters, address, accounts, now, string_to_sign_lite)
 
 
@@ -48,10 +48,10 @@ def string_to_sign_lite(request: HttpRequest, account: str) -> str:
     """Return what Shared Key Lite signs."""
     headers = request.headers
     date = headers.get("x-ms-date") or headers.get("date", "")
-    return f"{date}\n/{account}{request.raw_path}{_comp(request.raw_query)}"
+    return f"{date}\n/{account}{request.raw_path}{comp_of(request.raw_query)}"
 
 
-def _comp(raw_query: str) -> str:
+def comp_of(raw_query: str) -> str:
     """Return `?comp=value` where a query has it."""
     if "comp=" in raw_query:
         for part in raw_query.split("&"):

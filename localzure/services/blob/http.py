@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localzure.auth.accounts import prepare_accounts
-from localzure.auth.authenticate import authenticate, refuse_anonymous
+from localzure.auth.authenticate import BLOB_DOOR, authenticate, refuse_anonymous
 from localzure.auth.principal import PrincipalKind
+from localzure.services.blob import access
 from localzure.services.blob.call import Call, Parts
 from localzure.services.blob.engine import containers, remains
 from localzure.services.blob.errors import BlobError
@@ -61,7 +62,7 @@ class BlobService:
         parts = self._parts
         if request.method == "OPTIONS":
             raise BlobError("NotImplemented", Operation="Service_PreflightRequest")
-        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall())
+        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), BLOB_DOOR)
         if address.account not in parts.accounts:
             raise BlobError("ResourceNotFound")
         headers = request.headers
@@ -79,11 +80,14 @@ class BlobService:
         call = Call(parts, request, address, operation, query, container, blob, principal)
         if principal.kind is PrincipalKind.ANONYMOUS:
             _check_public(call)
+        sas = principal.sas
+        permissions = None if sas is None else access.check(call, sas)
         if operation.handler is None:
             raise not_implemented(operation)
         if not operation.refused.isdisjoint(headers):
             raise refuse_header(operation, headers)
-        return operation.handler(call)
+        sink = operation.handler(call)
+        return sink if sas is None or permissions is None else access.handle(call, sas, sink, permissions)
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localzure.auth.accounts import prepare_accounts
-from localzure.auth.authenticate import authenticate, refuse_anonymous
+from localzure.auth.authenticate import QUEUE_DOOR, authenticate, refuse_anonymous
 from localzure.auth.principal import PrincipalKind
+from localzure.services.queue import access
 from localzure.services.queue.call import Call, Parts
 from localzure.services.queue.engine import properties, remains
 from localzure.services.queue.errors import QueueError
@@ -88,7 +89,7 @@ class QueueService:
 
     def _accept(self, request: HttpRequest, address: Address) -> BodySink:
         parts = self._parts
-        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall())
+        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), QUEUE_DOOR)
         if address.account not in parts.accounts:
             raise QueueError("ResourceNotFound")
         version = request.headers.get("x-ms-version")
@@ -104,9 +105,12 @@ class QueueService:
             raise QueueError("InsufficientAccountPermissions")
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise refuse_anonymous(request)
+        call = Call(parts, request, address, operation, query, queue, message)
+        if principal.sas is not None:
+            access.check(call, principal.sas)
         if operation.handler is None:
             raise not_implemented(operation)
-        return operation.handler(Call(parts, request, address, operation, query, queue, message))
+        return operation.handler(call)
 
 
 def parse_resource(path: str) -> tuple[Resource, str, str]:

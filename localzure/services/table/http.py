@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from localzure.auth.accounts import prepare_accounts
-from localzure.auth.authenticate import TABLE_SCHEMES, authenticate, refuse_anonymous
+from localzure.auth.authenticate import TABLE_DOOR, authenticate, refuse_anonymous
 from localzure.auth.principal import PrincipalKind
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import StorageRestError, describe
@@ -73,7 +73,7 @@ class TableService:
 
     def _accept(self, request: HttpRequest, address: Address) -> BodySink:
         parts = self._parts
-        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), TABLE_SCHEMES)
+        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), TABLE_DOOR)
         if address.account not in parts.accounts:
             raise TableError("ResourceNotFound")
         version = request.headers.get("x-ms-version")

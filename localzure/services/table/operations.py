@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localzure.services.storage_rest.query import UriError, parse_query
-from localzure.services.table import batch, handlers
+from localzure.services.table import access, batch, handlers
 from localzure.services.table.call import Call
 from localzure.services.table.engine import tables
 from localzure.services.table.errors import KEY_COUNT, TableError
@@ -126,7 +126,7 @@ for _operation in OPERATIONS:
 
 
 def route(parts: Parts, request: HttpRequest, address: Address, principal: Principal) -> Call:
-    """Find out what a request asks for. Raises TableError that says why it asks for nothing."""
+    """Find out what a request asks for. Raises TableError that says why for nothing, and AuthenticationError."""
     method = _method(request)
     try:
         query = parse_query(request.raw_query)
@@ -136,7 +136,10 @@ def route(parts: Parts, request: HttpRequest, address: Address, principal: Princ
     if target.resource == "below":
         raise _nothing_below(parts, address.account, target, method)
     operation = find(target.resource, method, request.headers, query)
-    return Call(parts, request, address, operation, query, target, principal)
+    call = Call(parts, request, address, operation, query, target, principal)
+    if principal.sas is not None:
+        access.check(call, principal.sas)
+    return call
 
 
 def find(resource: Resource, method: str, headers: Mapping[str, str], query: Mapping[str, str]) -> Operation:

@@ -9,7 +9,7 @@ from localzure.services.storage_rest.access_policies import read_policies
 from localzure.services.storage_rest.errors import StorageRestError
 from localzure.services.storage_rest.service_properties import ServiceProperties, change_properties
 from localzure.services.storage_rest.xml_reader import XmlError, parse_document
-from localzure.services.table import odata, payload, resource
+from localzure.services.table import access, odata, payload, resource
 from localzure.services.table.continuation import parse_token
 from localzure.services.table.errors import TableError
 from localzure.services.table.etags import is_condition
@@ -196,7 +196,8 @@ def query_entities(call: Call) -> QueryEntities:
     partition_key = _continuation(call, "nextpartitionkey")
     row_key = _continuation(call, "nextrowkey")
     start = None if partition_key is None else (partition_key, row_key or "")
-    return QueryEntities(call.address.account, call.target.table, _plan(call), start, _limit(call))
+    plan = access.confine(call, _plan(call))
+    return QueryEntities(call.address.account, call.target.table, plan, start, _limit(call))
 
 
 def insert_entity(call: Call, body: bytes) -> InsertEntity:
@@ -204,6 +205,7 @@ def insert_entity(call: Call, body: bytes) -> InsertEntity:
     _check_content_type(call)
     entity = payload.read_entity(body)
     partition_key, row_key = payload.inserted_keys(entity)
+    access.check_keys(call, partition_key, row_key)
     if returns_content(call):
         level(call)
     return InsertEntity(call.address.account, call.target.table, partition_key, row_key, entity.values, entity.tags)

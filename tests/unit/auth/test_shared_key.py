@@ -10,7 +10,7 @@ import pytest
 from azure.storage.blob._shared.authentication import SharedKeyCredentialPolicy, _storage_header_sort
 
 from localzure.auth.accounts import SigningKey, prepare_accounts
-from localzure.auth.authenticate import authenticate
+from localzure.auth.authenticate import BLOB_DOOR, authenticate
 from localzure.auth.principal import AuthenticationError, Principal, PrincipalKind
 from localzure.auth.shared_key import _word_order, string_to_sign
 from localzure.services.interface import SECOND, Address, HttpRequest, Instant
@@ -39,7 +39,7 @@ def signed(asked: HttpRequest, text: str | None = None, key: bytes = KEY, accoun
 
 
 def check(asked: HttpRequest, address: Address = ADDRESS, now: Instant = NOW) -> Principal:
-    return authenticate(asked, address, ACCOUNTS, "verify", now)
+    return authenticate(asked, address, ACCOUNTS, "verify", now, BLOB_DOOR)
 
 
 def refusal(asked: HttpRequest, address: Address = ADDRESS, now: Instant = NOW) -> AuthenticationError:
