@@ -45,6 +45,7 @@ class Deadlines:
 
     def ring(self) -> None:
         """Remove what has expired, or the beginning of it, and set the alarm to what comes next."""
+        self._armed = NEVER
         try:
             with self._transactions.writer() as writer:
                 expiry.expire(self._engine, writer, self._clock.now())
