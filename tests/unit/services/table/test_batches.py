@@ -170,8 +170,8 @@ def test_an_entity_appears_once(world: TableWorld) -> None:
         400,
         "InvalidDuplicateRow",
         (
-            "2:The batch request contains multiple changes with same row key. An entity can appear only once in a batch "
-            "request."
+            "2:The batch request contains multiple changes with same row key. "
+            "An entity can appear only once in a batch request."
         ),
     )
 
