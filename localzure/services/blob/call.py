@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from localzure.auth.accounts import Accounts
     from localzure.auth.principal import AuthLevel, Principal
+    from localzure.services.blob.engine.state import AccountFeatures
     from localzure.services.blob.operations import Operation
-    from localzure.services.interface import Address, Clock, HttpRequest, ServiceContext, Transactions
+    from localzure.services.interface import Address, Clock, Entropy, HttpRequest, ServiceContext, Transactions
     from localzure_storage.extents import Extents
 
 
@@ -26,16 +27,23 @@ class Parts:
     transactions: Transactions
     extents: Extents
     clock: Clock
+    entropy: Entropy
     engine: Engine
     accounts: Accounts
     level: AuthLevel
     tags: EntityTags = field(default_factory=EntityTags)
 
     @classmethod
-    def build(cls, context: ServiceContext, accounts: Accounts, level: AuthLevel) -> Parts:
+    def build(
+        cls,
+        context: ServiceContext,
+        accounts: Accounts,
+        level: AuthLevel,
+        features: Mapping[str, AccountFeatures],
+    ) -> Parts:
         """Build the parts from what the server gives."""
-        engine = Engine(BlobKeys(context.space), context.extents)
-        return cls(context.transactions, context.extents, context.clock, engine, accounts, level)
+        engine = Engine(BlobKeys(context.space), context.extents, features)
+        return cls(context.transactions, context.extents, context.clock, context.entropy, engine, accounts, level)
 
     def writing(self) -> Moment:
         """The instant of a request that writes, with the entity tag of what it writes."""

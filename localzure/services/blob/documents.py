@@ -6,15 +6,21 @@ from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 from localzure.auth.dates import http_date
+from localzure.services.blob.engine import leases
+from localzure.services.blob.engine.blobs import DAY
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.model import BLOCK_COUNT_MAX, BlockSource
+from localzure.services.blob.model import BLOCK_COUNT_MAX, ENDLESS, BlockSource
 from localzure.services.blob.replies import ACCOUNT_SCOPE, DEFAULT_TIER, SMART_TIER, md5_text
+from localzure.services.storage_rest.iso8601 import format_ticks_in_full
 from localzure.services.storage_rest.times import format_etag
 from localzure.services.storage_rest.xml_reader import GuardedParser, XmlError
 from localzure.services.storage_rest.xml_writer import element, escape_text, name_element
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from localzure.services.blob.call import Call
+    from localzure.services.blob.engine.tag_search import FoundPage
     from localzure.services.blob.model import (
         BlobPage,
         BlobRecord,
@@ -22,7 +28,11 @@ if TYPE_CHECKING:
         BlockLists,
         ContainerPage,
         ContainerRecord,
+        CopyState,
+        Lease,
+        ListedBlob,
     )
+    from localzure.services.interface import Instant
 
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 _ECHOED = (("prefix", "Prefix"), ("marker", "Marker"), ("maxresults", "MaxResults"), ("delimiter", "Delimiter"))
@@ -30,18 +40,19 @@ _ECHOED = (("prefix", "Prefix"), ("marker", "Marker"), ("maxresults", "MaxResult
 
 def container_listing(call: Call, page: ContainerPage, *, with_metadata: bool) -> bytes:
     """Write List Containers."""
-    items = "".join(_container(name, record, with_metadata) for name, record in page.containers)
+    now = call.parts.clock.now()
+    items = "".join([_container(name, record, with_metadata, now) for name, record in page.containers])
     return (
         f'{_DECLARATION}<EnumerationResults ServiceEndpoint="{_endpoint(call)}">{_echo(call)}'
         f"<Containers>{items}</Containers>{_next_marker(page.next_start)}</EnumerationResults>"
     ).encode()
 
 
-def blob_listing(call: Call, page: BlobPage, *, with_metadata: bool) -> bytes:
-    """Write List Blobs."""
-    items = "".join(
-        _blob_prefix(name) if record is None else _blob(name, record, with_metadata) for name, record in page.items
-    )
+def blob_listing(call: Call, page: BlobPage, words: frozenset[str]) -> bytes:
+    """Write List Blobs; `words` are what it is asked to include."""
+    now = call.parts.clock.now()
+    based = {item.name for item in page.items if item.is_current and item.record is not None}
+    items = "".join([_listed(item, item.name in based, words, now) for item in page.items])
     return (
         f'{_DECLARATION}<EnumerationResults ServiceEndpoint="{_endpoint(call)}" '
         f'ContainerName="{escape_text(call.container)}">{_echo(call)}'
@@ -75,39 +86,151 @@ def _metadata(metadata: dict[str, str]) -> str:
     return f"<Metadata>{''.join(element(name, value) for name, value in metadata.items())}</Metadata>"
 
 
-def _container(name: str, record: ContainerRecord, with_metadata: bool) -> str:
+def _container(name: str, record: ContainerRecord, with_metadata: bool, now: Instant) -> str:
     access = f"<PublicAccess>{record.public_access}</PublicAccess>" if record.public_access else ""
     scope = escape_text(record.default_encryption_scope or ACCOUNT_SCOPE)
     deny = "true" if record.deny_encryption_scope_override else "false"
+    gone = ""
+    properties = ""
+    if record.deleted is not None:
+        gone = f"<Deleted>true</Deleted>{element('Version', record.version)}"
+        days = max(0, ((record.restorable_until or now) - now) // DAY)
+        properties = f"{element('DeletedTime', http_date(record.deleted))}{_days(days)}"
     return (
-        f"<Container>{name_element(name)}<Properties><Last-Modified>{http_date(record.modified)}</Last-Modified>"
-        f"<Etag>{escape_text(format_etag(record.etag))}</Etag><LeaseStatus>unlocked</LeaseStatus>"
-        f"<LeaseState>available</LeaseState>{access}<DefaultEncryptionScope>{scope}</DefaultEncryptionScope>"
+        f"<Container>{name_element(name)}{gone}<Properties>"
+        f"<Last-Modified>{http_date(record.modified)}</Last-Modified>"
+        f"<Etag>{escape_text(format_etag(record.etag))}</Etag>{_lease(record.lease, now)}{access}"
+        f"<DefaultEncryptionScope>{scope}</DefaultEncryptionScope>"
         f"<DenyEncryptionScopeOverride>{deny}</DenyEncryptionScopeOverride>"
         "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"
-        "<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled></Properties>"
+        "<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled>"
+        f"{properties}</Properties>"
         f"{_metadata(record.metadata) if with_metadata else ''}</Container>"
     )
 
 
-def _blob_prefix(name: str) -> str:
-    return f"<BlobPrefix>{name_element(name)}</BlobPrefix>"
+def _days(days: int) -> str:
+    return f"<RemainingRetentionDays>{days}</RemainingRetentionDays>"
 
 
-def _blob(name: str, record: BlobRecord, with_metadata: bool) -> str:
+def _lease(lease: Lease | None, now: Instant) -> str:
+    if lease is None:
+        return "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
+    state = leases.state_of(lease, now)
+    is_locked = state in {leases.LeaseState.LEASED, leases.LeaseState.BREAKING}
+    text = f"<LeaseStatus>{'locked' if is_locked else 'unlocked'}</LeaseStatus><LeaseState>{state.value}</LeaseState>"
+    if state is leases.LeaseState.LEASED:
+        text += f"<LeaseDuration>{'infinite' if lease.duration == ENDLESS else 'fixed'}</LeaseDuration>"
+    return text
+
+
+def _listed(item: ListedBlob, has_base: bool, words: frozenset[str], now: Instant) -> str:
+    record = item.record
+    if record is None:
+        return f"<BlobPrefix>{name_element(item.name)}</BlobPrefix>"
+    which = ""
+    if record.deleted is not None:
+        which += "<Deleted>true</Deleted>"
+    if record.snapshot is not None:
+        which += element("Snapshot", format_ticks_in_full(record.snapshot))
+    elif record.version is not None:
+        which += element("VersionId", format_ticks_in_full(record.version))
+        if item.is_current:
+            which += "<IsCurrentVersion>true</IsCurrentVersion>"
+    tail = _metadata(record.metadata) if "metadata" in words else ""
+    if "tags" in words and record.tags:
+        tail += f"<Tags>{_tag_set(record.tags)}</Tags>"
+    if not item.is_current and not has_base and record.version is not None and record.snapshot is None:
+        tail += "<HasVersionsOnly>true</HasVersionsOnly>"
+    return (
+        f"<Blob>{name_element(item.name)}{which}<Properties>{_properties(record, words, now)}</Properties>"
+        f"{tail}<OrMetadata /></Blob>"
+    )
+
+
+def _properties(record: BlobRecord, words: frozenset[str], now: Instant) -> str:
     content = record.headers
     digest = md5_text(content.content_md5) if content.content_md5 else None
-    return (
-        f"<Blob>{name_element(name)}<Properties><Creation-Time>{http_date(record.created)}</Creation-Time>"
+    text = (
+        f"<Creation-Time>{http_date(record.created)}</Creation-Time>"
         f"<Last-Modified>{http_date(record.modified)}</Last-Modified><Etag>0x{record.etag:X}</Etag>"
         f"<Content-Length>{record.length}</Content-Length>{element('Content-Type', content.content_type)}"
         f"{element('Content-Encoding', content.content_encoding)}"
         f"{element('Content-Language', content.content_language)}<Content-CRC64 />{element('Content-MD5', digest)}"
         f"{element('Cache-Control', content.cache_control)}"
-        f"{element('Content-Disposition', content.content_disposition)}<BlobType>BlockBlob</BlobType>{_tier(record)}"
-        "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted>"
-        f"</Properties>{_metadata(record.metadata) if with_metadata else ''}<OrMetadata /></Blob>"
+        f"{element('Content-Disposition', content.content_disposition)}<BlobType>{record.kind}</BlobType>"
     )
+    if record.kind == "BlockBlob":
+        text += _tier(record)
+    elif record.kind == "PageBlob":
+        text += f"<x-ms-blob-sequence-number>{record.sequence_number}</x-ms-blob-sequence-number>"
+    elif record.is_sealed:
+        text += "<Sealed>true</Sealed>"
+    text += f"{_lease(record.lease, now)}<ServerEncrypted>true</ServerEncrypted>"
+    if record.copy is not None and "copy" in words:
+        text += _copy(record.copy)
+    return text + _rare(record, now)
+
+
+def _copy(copy: CopyState) -> str:
+    text = (
+        f"{element('CopyId', copy.id)}{element('CopyStatus', copy.status)}{element('CopySource', copy.source)}"
+        f"{element('CopyProgress', f'{copy.length}/{copy.length}')}"
+        f"{element('CopyCompletionTime', http_date(copy.started))}"
+    )
+    if copy.is_incremental:
+        text += "<IncrementalCopy>true</IncrementalCopy>"
+        if copy.snapshot is not None:
+            text += element("CopyDestinationSnapshot", format_ticks_in_full(copy.snapshot))
+    return text
+
+
+def _rare(record: BlobRecord, now: Instant) -> str:
+    """What few blobs have."""
+    text = ""
+    if record.rehydration is not None:
+        text += element("ArchiveStatus", f"rehydrate-pending-to-{record.rehydration.tier.lower()}")
+        text += element("RehydratePriority", record.rehydration.priority)
+    if record.key_sha256 is not None:
+        text += element("CustomerProvidedKeySha256", record.key_sha256)
+    if record.encryption_scope is not None:
+        text += element("EncryptionScope", record.encryption_scope)
+    if record.tags:
+        text += f"<TagCount>{len(record.tags)}</TagCount>"
+    if record.expires is not None:
+        text += element("Expiry-Time", http_date(record.expires))
+    if record.immutable_until is not None:
+        text += element("ImmutabilityPolicyUntilDate", http_date(record.immutable_until))
+        text += element("ImmutabilityPolicyMode", (record.immutability_mode or "Unlocked").lower())
+    if record.legal_hold:
+        text += "<LegalHold>true</LegalHold>"
+    if record.deleted is not None:
+        days = max(0, ((record.restorable_until or now) - now) // DAY)
+        text += f"{element('DeletedTime', http_date(record.deleted))}{_days(days)}"
+    return text
+
+
+def _tag_set(tags: Mapping[str, str]) -> str:
+    items = "".join(f"<Tag>{element('Key', name)}{element('Value', value)}</Tag>" for name, value in tags.items())
+    return f"<TagSet>{items}</TagSet>" if items else "<TagSet />"
+
+
+def tags(tags: Mapping[str, str]) -> bytes:
+    """Write Get Blob Tags."""
+    return f"{_DECLARATION}<Tags>{_tag_set(tags)}</Tags>".encode()
+
+
+def found_blobs(call: Call, page: FoundPage, names: Collection[str]) -> bytes:
+    """Write Find Blobs by Tags: each blob with those of its tags that the search looked at."""
+    items = "".join(
+        f"<Blob>{name_element(found.name)}{element('ContainerName', found.container)}"
+        f"<Tags>{_tag_set({name: value for name, value in found.record.tags.items() if name in names})}</Tags></Blob>"
+        for found in page.items
+    )
+    return (
+        f'{_DECLARATION}<EnumerationResults ServiceEndpoint="{_endpoint(call)}">{element("Where", call.query["where"])}'
+        f"<Blobs>{items}</Blobs>{_next_marker(page.next_start)}</EnumerationResults>"
+    ).encode()
 
 
 def _tier(record: BlobRecord) -> str:

@@ -1,26 +1,28 @@
 """From a routed call to its reply: what each operation that is built does with its head and its body.
 
-A handler takes a call whose head has arrived and returns the sink for its body. Each ends the same way: one
-transaction, one decision of the engine, one reply.
+A handler takes a call whose head has arrived and returns the sink for its body.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from localzure.auth.authenticate import refuse_anonymous
 from localzure.auth.principal import PrincipalKind
 from localzure.services.blob import documents, replies, requests
 from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES, Upload, open_body
-from localzure.services.blob.engine import blobs, blocks, containers, listing
+from localzure.services.blob.engine import blobs, blocks, containers, listing, past
 from localzure.services.blob.engine.content import ContentReader
+from localzure.services.blob.engine.past import CreateSnapshot
 from localzure.services.blob.errors import BlobError
+from localzure.services.blob.handling import reading, writing, xml_reply
 from localzure.services.blob.model import (
     BlockListKind,
     ByteRange,
     CommitBlocks,
     GetBlockList,
+    RestoreContainer,
     SetBlobHeaders,
     SetBlobMetadata,
 )
@@ -30,15 +32,11 @@ from localzure.services.storage_rest.sinks import Bodiless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeAlias
 
     from localzure.services.blob.call import Call
-    from localzure.services.blob.engine.state import Engine, Moment
     from localzure.services.blob.model import BlobPage, BlobRecord, BlockLists, ContainerPage
     from localzure.services.interface import BodySink
-    from localzure_storage.store import Reader, Writer
-
-    Handler: TypeAlias = Callable[[Call], BodySink]
+    from localzure_storage.store import Reader
 
 PUT_BLOB_BYTES_MAX = 5000 * 1024 * 1024
 """Longest body of Put Blob (since version 2019-12-12)."""
@@ -52,53 +50,8 @@ BLOCK_LIST_BYTES_MAX = 16 * 1024 * 1024
 RANGE_DIGEST_BYTES_MAX = 4 * 1024 * 1024
 """Longest range whose MD5 is computed for a download."""
 
-Command = TypeVar("Command")
-Reply = TypeVar("Reply")
-
 
 # --- operations without a body ------------------------------------------------------------------------------------
-
-
-def reading(
-    parse: Callable[[Call], Command],
-    decide: Callable[[Engine, Reader, Command, Moment], Reply],
-    render: Callable[[Call, Reply], HttpReply],
-) -> Handler:
-    """Make the handler of an operation that only reads."""
-
-    def handle(call: Call) -> BodySink:
-        command = parse(call)
-
-        def finish() -> HttpReply:
-            parts = call.parts
-            with parts.transactions.reader() as reader:
-                reply = decide(parts.engine, reader, command, parts.reading())
-            return render(call, reply)
-
-        return Bodiless(finish)
-
-    return handle
-
-
-def writing(
-    parse: Callable[[Call], Command],
-    decide: Callable[[Engine, Writer, Command, Moment], Reply],
-    render: Callable[[Call, Reply], HttpReply],
-) -> Handler:
-    """Make the handler of an operation that writes."""
-
-    def handle(call: Call) -> BodySink:
-        command = parse(call)
-
-        def finish() -> HttpReply:
-            parts = call.parts
-            with parts.transactions.writer() as writer:
-                reply = decide(parts.engine, writer, command, parts.writing())
-            return render(call, reply)
-
-        return Bodiless(finish)
-
-    return handle
 
 
 def _set_blob_metadata(call: Call) -> SetBlobMetadata:
@@ -107,6 +60,23 @@ def _set_blob_metadata(call: Call) -> SetBlobMetadata:
 
 def _set_blob_headers(call: Call) -> SetBlobHeaders:
     return SetBlobHeaders(requests.on_blob(call), requests.content_headers(call, has_content=False))
+
+
+def _create_snapshot(call: Call) -> CreateSnapshot:
+    return CreateSnapshot(requests.on_base_blob(call), requests.metadata(call))
+
+
+def _restore_container(call: Call) -> RestoreContainer:
+    headers = call.request.headers
+    for name in ("x-ms-deleted-container-name", "x-ms-deleted-container-version"):
+        if not headers.get(name):
+            raise BlobError("MissingRequiredHeader", HeaderName=name)
+    return RestoreContainer(
+        call.address.account,
+        call.container,
+        headers["x-ms-deleted-container-name"],
+        headers["x-ms-deleted-container-version"],
+    )
 
 
 def _get_block_list(call: Call) -> GetBlockList:
@@ -119,18 +89,12 @@ def _get_block_list(call: Call) -> GetBlockList:
 
 def _render_containers(call: Call, page: ContainerPage) -> HttpReply:
     words = requests.includes(call, requests.CONTAINER_INCLUDES)
-    return _xml(call, documents.container_listing(call, page, with_metadata="metadata" in words))
+    return xml_reply(call, documents.container_listing(call, page, with_metadata="metadata" in words))
 
 
 def _render_blobs(call: Call, page: BlobPage) -> HttpReply:
     words = requests.includes(call, requests.BLOB_INCLUDES)
-    return _xml(call, documents.blob_listing(call, page, with_metadata="metadata" in words))
-
-
-def _xml(call: Call, body: bytes) -> HttpReply:
-    headers = reply_headers(call.request)
-    headers.append(("content-type", "application/xml"))
-    return HttpReply(200, headers, body)
+    return xml_reply(call, documents.blob_listing(call, page, words))
 
 
 def _render_block_lists(call: Call, lists: BlockLists) -> HttpReply:
@@ -153,7 +117,10 @@ get_blob_properties = reading(requests.on_blob, blobs.read, replies.blob_propert
 get_blob_metadata = reading(requests.on_blob, blobs.read, replies.blob_metadata)
 set_blob_metadata = writing(_set_blob_metadata, blobs.set_metadata, replies.blob_changed)
 set_blob_headers = writing(_set_blob_headers, blobs.set_headers, replies.blob_changed)
-delete_blob = writing(requests.delete_blob, blobs.delete, replies.deleted)
+delete_blob = writing(requests.delete_blob, past.delete, replies.deleted)
+undelete_blob = writing(requests.on_base_blob, past.undelete, replies.done)
+create_snapshot = writing(_create_snapshot, past.snapshot, replies.snapshot_taken)
+restore_container = writing(_restore_container, containers.restore, replies.created)
 get_block_list = reading(_get_block_list, blocks.get_lists, _render_block_lists)
 
 
@@ -171,7 +138,7 @@ def get_blob(call: Call) -> BodySink:
         with parts.transactions.reader() as reader:
             record = blobs.read(parts.engine, reader, command, parts.reading())
             if record.tier == "Archive":
-                raise BlobError("BlobArchived")
+                raise BlobError("BlobArchived" if record.rehydration is None else "BlobBeingRehydrated")
             if asked is None:
                 return _whole_reply(call, reader, record)
             return _range_reply(call, reader, record, asked, with_digest=with_digest)
@@ -288,7 +255,7 @@ def put_blob(call: Call) -> BodySink:
     parts = call.parts
     if length > STEP_BYTES:
         with parts.transactions.reader() as reader:
-            blobs.check_put(parts.engine, reader, target)
+            blobs.check_put(parts.engine, reader, target, parts.reading())
 
     def finish(upload: Upload) -> HttpReply:
         digest = upload.md5()
@@ -314,7 +281,7 @@ def put_block(call: Call) -> BodySink:
     parts = call.parts
     if length > STEP_BYTES:
         with parts.transactions.reader() as reader:
-            blocks.check_stage(parts.engine, reader, command)
+            blocks.check_stage(parts.engine, reader, command, parts.reading())
 
     def finish(upload: Upload) -> HttpReply:
         digest = upload.md5()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.auth.principal import AuthLevel
+    from localzure.services.blob.engine.state import AccountFeatures
     from localzure.services.interface import (
         Address,
         BodySink,
@@ -49,13 +50,15 @@ class BlobSettings:
     accounts: Mapping[str, tuple[bytes, ...]] = field(repr=False)
     """Account name → its one or two keys, decoded from base64."""
     auth_level: AuthLevel = "verify"
+    features: Mapping[str, AccountFeatures] = field(default_factory=dict)
+    """Account → what Azure sets for it outside of this API; accounts that are not here are plain ones."""
 
 
 class BlobService:
     """Blob storage (see `localzure.services.interface.HttpService`)."""
 
     def __init__(self, context: ServiceContext, settings: BlobSettings) -> None:
-        self._parts = Parts.build(context, prepare_accounts(settings.accounts), settings.auth_level)
+        self._parts = Parts.build(context, prepare_accounts(settings.accounts), settings.auth_level, settings.features)
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         """Authorise and route a request by its head. Raises BlobError, AuthenticationError."""

@@ -7,6 +7,12 @@
 | `l`, content id, offset | the blocks of a committed list that begin at this offset, up to `BLOCKS_PER_PAGE` |
 | `s`, staging id | `StagingRecord` |
 | `u`, staging id, block | `Block` that waits to be committed |
+| `p`, container id, blob, ticks | `BlobRecord` of a snapshot, a version that is not the last, or a deleted blob |
+| `d`, account, container, ticks | `ContainerRecord` of a deleted container that may come back |
+| `k`, content id | how many blobs share a list of blocks, beyond the first |
+| `y`, layer id | `LayerRecord` of a page blob |
+| `g`, layer id, offset | `PageRun`: the pages from this offset on |
+| `a`, account | `AccountRecord`: the properties of an account's service |
 | `r`, number | `Remains` to be swept |
 | `n` | the last number given to any of these |
 """
@@ -38,6 +44,12 @@ class BlobKeys:
         self._lists = space.subspace("l").prefix
         self._staging = space.subspace("s").prefix
         self.waiting = space.subspace("u")
+        self.past = space.subspace("p")
+        self.gone_containers = space.subspace("d")
+        self._shares = space.subspace("k").prefix
+        self._layers = space.subspace("y").prefix
+        self._runs = space.subspace("g").prefix
+        self.accounts = space.subspace("a")
         self.remains = space.subspace("r")
         self._numbers = space.pack("n")
         self._blob_name_at = len(self.blobs.prefix) + _NAME_OFFSET
@@ -58,6 +70,22 @@ class BlobKeys:
         """The name in a blob's key: what `unpack` gives, faster, for listings."""
         name = key[self._blob_name_at : -1]
         return (name.replace(b"\x00\xff", b"\x00") if b"\x00" in name else name).decode()
+
+    def past_blob(self, container_id: int, blob: str, ticks: int) -> bytes:
+        """The key of a snapshot or a version of a blob."""
+        return self.past.pack(container_id, blob, ticks)
+
+    def share_count(self, content_id: int) -> bytes:
+        """The key of the number of blobs that share a list of blocks."""
+        return int_key(self._shares, content_id)
+
+    def layer(self, layer_id: int) -> bytes:
+        """The key of a page blob's layer."""
+        return int_key(self._layers, layer_id)
+
+    def run(self, layer_id: int, offset: int) -> bytes:
+        """The key of the run of pages that begins at `offset` in a layer."""
+        return int_key(int_key(self._runs, layer_id), offset)
 
     def block_page(self, content_id: int, offset: int) -> bytes:
         """The key of the page of a block list that begins at `offset` of the blob."""

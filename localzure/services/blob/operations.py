@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from localzure.services.blob import handlers
+from localzure.services.blob import grants, handlers, tagging
 from localzure.services.blob.errors import BlobError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localzure.services.blob.handlers import Handler
+    from localzure.services.blob.handling import Handler
 
 Resource = Literal["service", "container", "blob"]
 
@@ -30,18 +30,9 @@ UNBUILT_HEADERS = frozenset(
         "x-ms-access-tier-if-modified-since",
         "x-ms-access-tier-if-unmodified-since",
         "x-ms-content-crc64",
-        "x-ms-encryption-algorithm",
-        "x-ms-encryption-key",
-        "x-ms-encryption-key-sha256",
-        "x-ms-encryption-scope",
-        "x-ms-if-tags",
-        "x-ms-immutability-policy-mode",
-        "x-ms-immutability-policy-until-date",
-        "x-ms-legal-hold",
         "x-ms-range-get-content-crc64",
         "x-ms-structured-body",
         "x-ms-structured-content-length",
-        "x-ms-tags",
     }
 )
 """Headers that change what a built operation means and that none of them takes yet: with one of them it is a 501."""
@@ -135,7 +126,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _row("Service_GetAccountInfo", "GET", "service account properties", "rwdlacup"),
     _row("Service_GetAccountInfoWithHead", "HEAD", "service account properties", "rwdlacup"),
     _row("Service_SubmitBatch", "POST", "service - batch", "rwdlacup"),
-    _row("Service_FilterBlobs", "GET", "service - blobs", "f"),
+    _row("Service_FilterBlobs", "GET", "service - blobs", "f", handler=tagging.find_blobs),
     # Containers.
     _row("Container_Create", "PUT", "container container -", "cw", handler=handlers.create_container),
     _row(
@@ -186,18 +177,60 @@ OPERATIONS: tuple[Operation, ...] = (
         conditions=frozenset({"if-modified-since"}),
         handler=handlers.set_container_metadata,
     ),
-    _row("Container_GetAccessPolicy", "GET", "container container acl", ""),
-    _row("Container_GetAccessPolicyWithHead", "HEAD", "container container acl", ""),
-    _row("Container_SetAccessPolicy", "PUT", "container container acl", "", conditions=_TIMES),
-    _row("Container_Restore", "PUT", "container container undelete", "w"),
+    _row("Container_GetAccessPolicy", "GET", "container container acl", "", handler=grants.get_access),
+    _row("Container_GetAccessPolicyWithHead", "HEAD", "container container acl", "", handler=grants.get_access),
+    _row(
+        "Container_SetAccessPolicy", "PUT", "container container acl", "", conditions=_TIMES, handler=grants.set_access
+    ),
+    _row("Container_Restore", "PUT", "container container undelete", "w", handler=handlers.restore_container),
     _row("Container_Rename", "PUT", "container container rename", "w"),
     _row("Container_SubmitBatch", "POST", "container container batch", "rwdlacup"),
-    _row("Container_FilterBlobs", "GET", "container container blobs", "f"),
-    _row("Container_AcquireLease", "PUT", "container container lease", "w", _lease("acquire"), conditions=_TIMES),
-    _row("Container_ReleaseLease", "PUT", "container container lease", "w", _lease("release"), conditions=_TIMES),
-    _row("Container_RenewLease", "PUT", "container container lease", "w", _lease("renew"), conditions=_TIMES),
-    _row("Container_BreakLease", "PUT", "container container lease", "w", _lease("break"), conditions=_TIMES),
-    _row("Container_ChangeLease", "PUT", "container container lease", "w", _lease("change"), conditions=_TIMES),
+    _row("Container_FilterBlobs", "GET", "container container blobs", "f", handler=tagging.find_blobs),
+    _row(
+        "Container_AcquireLease",
+        "PUT",
+        "container container lease",
+        "w",
+        _lease("acquire"),
+        conditions=_TIMES,
+        handler=grants.lease_container,
+    ),
+    _row(
+        "Container_ReleaseLease",
+        "PUT",
+        "container container lease",
+        "w",
+        _lease("release"),
+        conditions=_TIMES,
+        handler=grants.lease_container,
+    ),
+    _row(
+        "Container_RenewLease",
+        "PUT",
+        "container container lease",
+        "w",
+        _lease("renew"),
+        conditions=_TIMES,
+        handler=grants.lease_container,
+    ),
+    _row(
+        "Container_BreakLease",
+        "PUT",
+        "container container lease",
+        "w",
+        _lease("break"),
+        conditions=_TIMES,
+        handler=grants.lease_container,
+    ),
+    _row(
+        "Container_ChangeLease",
+        "PUT",
+        "container container lease",
+        "w",
+        _lease("change"),
+        conditions=_TIMES,
+        handler=grants.lease_container,
+    ),
     _row(
         "Container_ListBlobHierarchySegment",
         "GET",
@@ -229,7 +262,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=handlers.get_blob_properties,
     ),
     _row("Blob_Delete", "DELETE", "blob - -", "d", conditions=_ALL, handler=handlers.delete_blob),
-    _row("Blob_Undelete", "PUT", "blob - undelete", "w"),
+    _row("Blob_Undelete", "PUT", "blob - undelete", "w", handler=handlers.undelete_blob),
     _row("Blob_SetExpiry", "PUT", "blob - expiry", "w"),
     _row(
         "Blob_SetImmutabilityPolicy",
@@ -266,19 +299,23 @@ OPERATIONS: tuple[Operation, ...] = (
         conditions=_ALL,
         handler=handlers.set_blob_metadata,
     ),
-    _row("Blob_AcquireLease", "PUT", "blob - lease", "w", _lease("acquire"), conditions=_ALL),
-    _row("Blob_ReleaseLease", "PUT", "blob - lease", "w", _lease("release"), conditions=_ALL),
-    _row("Blob_RenewLease", "PUT", "blob - lease", "w", _lease("renew"), conditions=_ALL),
-    _row("Blob_ChangeLease", "PUT", "blob - lease", "w", _lease("change"), conditions=_ALL),
-    _row("Blob_BreakLease", "PUT", "blob - lease", "w", _lease("break"), conditions=_ALL),
-    _row("Blob_CreateSnapshot", "PUT", "blob - snapshot", "cw", conditions=_ALL),
+    _row(
+        "Blob_AcquireLease", "PUT", "blob - lease", "w", _lease("acquire"), conditions=_ALL, handler=grants.lease_blob
+    ),
+    _row(
+        "Blob_ReleaseLease", "PUT", "blob - lease", "w", _lease("release"), conditions=_ALL, handler=grants.lease_blob
+    ),
+    _row("Blob_RenewLease", "PUT", "blob - lease", "w", _lease("renew"), conditions=_ALL, handler=grants.lease_blob),
+    _row("Blob_ChangeLease", "PUT", "blob - lease", "w", _lease("change"), conditions=_ALL, handler=grants.lease_blob),
+    _row("Blob_BreakLease", "PUT", "blob - lease", "w", _lease("break"), conditions=_ALL, handler=grants.lease_blob),
+    _row("Blob_CreateSnapshot", "PUT", "blob - snapshot", "cw", conditions=_ALL, handler=handlers.create_snapshot),
     _row("Blob_AbortCopyFromURL", "PUT", "blob - copy", "w", Has("x-ms-copy-action", "abort")),
     _row("Blob_SetTier", "PUT", "blob - tier", "w"),
     _row("Blob_GetAccountInfo", "GET", "blob account properties", "rwdlacup"),
     _row("Blob_GetAccountInfoWithHead", "HEAD", "blob account properties", "rwdlacup"),
     _row("Blob_Query", "POST", "blob - query", "r", conditions=_ALL),
-    _row("Blob_GetTags", "GET", "blob - tags", "t"),
-    _row("Blob_SetTags", "PUT", "blob - tags", "t"),
+    _row("Blob_GetTags", "GET", "blob - tags", "t", handler=tagging.get_tags),
+    _row("Blob_SetTags", "PUT", "blob - tags", "t", handler=tagging.set_tags),
     # What PUT to a blob without `comp` means, its headers tell: first the copies, then the kinds of blobs.
     _row("BlockBlob_PutBlobFromUrl", "PUT", "blob - -", "cw", _BLOCK_BLOB, _SOURCE, conditions=_ALL),
     _row("BlockBlob_Upload", "PUT", "blob - -", "cw", _BLOCK_BLOB, conditions=_ALL, handler=handlers.put_blob),

@@ -6,13 +6,16 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from localzure.auth.dates import http_date
+from localzure.services.blob.engine import leases
+from localzure.services.blob.model import ENDLESS, BlobRecord
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import METADATA_PREFIX, reply_headers
+from localzure.services.storage_rest.iso8601 import format_ticks_in_full
 from localzure.services.storage_rest.times import format_etag
 
 if TYPE_CHECKING:
     from localzure.services.blob.call import Call
-    from localzure.services.blob.model import BlobRecord, ContainerRecord
+    from localzure.services.blob.model import ContainerRecord, Lease
 
 Headers = list[tuple[str, str]]
 
@@ -36,6 +39,30 @@ def tagged(call: Call, record: BlobRecord | ContainerRecord) -> Headers:
     headers = reply_headers(call.request)
     headers.append(("etag", format_etag(record.etag)))
     headers.append(("last-modified", http_date(record.modified)))
+    if isinstance(record, BlobRecord) and record.version is not None:
+        headers.append(("x-ms-version-id", format_ticks_in_full(record.version)))
+    return headers
+
+
+def encryption_headers(record: BlobRecord, name: str) -> Headers:
+    """Return the headers that tell how a blob is encrypted; `name` is that of the first."""
+    headers = [(name, "true")]
+    if record.key_sha256 is not None:
+        headers.append(("x-ms-encryption-key-sha256", record.key_sha256))
+    if record.encryption_scope is not None:
+        headers.append(("x-ms-encryption-scope", record.encryption_scope))
+    return headers
+
+
+def lease_headers(call: Call, lease: Lease | None) -> Headers:
+    """Return the headers that tell of a lease."""
+    if lease is None:
+        return [("x-ms-lease-status", "unlocked"), ("x-ms-lease-state", "available")]
+    state = leases.state_of(lease, call.parts.clock.now())
+    is_locked = state in {leases.LeaseState.LEASED, leases.LeaseState.BREAKING}
+    headers = [("x-ms-lease-status", "locked" if is_locked else "unlocked"), ("x-ms-lease-state", state.value)]
+    if state is leases.LeaseState.LEASED:
+        headers.append(("x-ms-lease-duration", "infinite" if lease.duration == ENDLESS else "fixed"))
     return headers
 
 
@@ -44,10 +71,29 @@ def accepted(call: Call, _reply: None) -> HttpReply:
     return HttpReply(202, reply_headers(call.request))
 
 
-def deleted(call: Call, _reply: None) -> HttpReply:
+def done(call: Call, _reply: None) -> HttpReply:
+    """The reply of an operation that has nothing to say."""
+    return HttpReply(200, reply_headers(call.request))
+
+
+def created(call: Call, _reply: None) -> HttpReply:
+    """The reply of an operation that made something and has nothing to say of it."""
+    return HttpReply(201, reply_headers(call.request))
+
+
+def snapshot_taken(call: Call, record: BlobRecord) -> HttpReply:
+    """The reply to Snapshot Blob."""
+    headers = tagged(call, record)
+    assert record.snapshot is not None, "it is a snapshot"
+    headers.append(("x-ms-snapshot", format_ticks_in_full(record.snapshot)))
+    headers.append(("x-ms-request-server-encrypted", "true"))
+    return HttpReply(201, headers)
+
+
+def deleted(call: Call, is_permanent: bool) -> HttpReply:
     """The reply to a delete of a blob."""
     headers = reply_headers(call.request)
-    headers.append(("x-ms-delete-type-permanent", "true"))
+    headers.append(("x-ms-delete-type-permanent", "true" if is_permanent else "false"))
     return HttpReply(202, headers)
 
 
@@ -69,9 +115,8 @@ def container_metadata(call: Call, record: ContainerRecord) -> HttpReply:
 def container_properties(call: Call, record: ContainerRecord) -> HttpReply:
     """The reply to Get Container Properties."""
     headers = tagged(call, record) + _metadata(record)
+    headers += lease_headers(call, record.lease)
     headers += [
-        ("x-ms-lease-status", "unlocked"),
-        ("x-ms-lease-state", "available"),
         ("x-ms-has-immutability-policy", "false"),
         ("x-ms-has-legal-hold", "false"),
         ("x-ms-immutable-storage-with-versioning-enabled", "false"),
@@ -86,15 +131,16 @@ def container_properties(call: Call, record: ContainerRecord) -> HttpReply:
 def blob_changed(call: Call, record: BlobRecord) -> HttpReply:
     """The reply to Set Blob Properties and Set Blob Metadata."""
     headers = tagged(call, record)
-    headers.append(("x-ms-request-server-encrypted", "true"))
+    headers += encryption_headers(record, "x-ms-request-server-encrypted")
     return HttpReply(200, headers)
 
 
-def blob_written(call: Call, record: BlobRecord, digest: bytes) -> HttpReply:
+def blob_written(call: Call, record: BlobRecord, digest: bytes | None) -> HttpReply:
     """The reply to Put Blob, with the MD5 of its content, and to Put Block List, with that of its body."""
     headers = tagged(call, record)
-    headers.append(("content-md5", md5_text(digest)))
-    headers.append(("x-ms-request-server-encrypted", "true"))
+    if digest is not None:
+        headers.append(("content-md5", md5_text(digest)))
+    headers += encryption_headers(record, "x-ms-request-server-encrypted")
     return HttpReply(201, headers)
 
 
@@ -136,8 +182,24 @@ def blob_headers(call: Call, record: BlobRecord) -> Headers:
     ):
         if value is not None:
             headers.append((name, value))
-    headers += _BLOCK_BLOB
+    headers += (("accept-ranges", "bytes"), ("x-ms-blob-type", record.kind))
+    if record.snapshot is None and (record.version is None or not call.query.get("versionid")):
+        headers += lease_headers(call, record.lease)
+    headers += encryption_headers(record, "x-ms-server-encrypted")
     headers.append(("x-ms-creation-time", http_date(record.created)))
+    if record.kind == "PageBlob":
+        headers.append(("x-ms-blob-sequence-number", str(record.sequence_number)))
+    elif record.kind == "AppendBlob":
+        headers.append(("x-ms-blob-committed-block-count", str(record.block_count)))
+        if record.is_sealed:
+            headers.append(("x-ms-blob-sealed", "true"))
+    if record.tags:
+        headers.append(("x-ms-tag-count", str(len(record.tags))))
+    if record.version is not None and not call.query.get("versionid"):
+        headers.append(("x-ms-is-current-version", "true"))
+    headers += _rare(record)
+    if record.kind != "BlockBlob":
+        return headers
     if record.tier is None:
         headers += _INFERRED_TIER
     else:
@@ -152,12 +214,33 @@ def _metadata(record: BlobRecord | ContainerRecord) -> Headers:
     return [(METADATA_PREFIX + name, value) for name, value in record.metadata.items()]
 
 
-_BLOCK_BLOB = (
-    ("accept-ranges", "bytes"),
-    ("x-ms-blob-type", "BlockBlob"),
-    ("x-ms-lease-state", "available"),
-    ("x-ms-lease-status", "unlocked"),
-    ("x-ms-server-encrypted", "true"),
-)
+def _rare(record: BlobRecord) -> Headers:
+    """What few blobs have."""
+    headers: Headers = []
+    copy = record.copy
+    if copy is not None:
+        headers += [
+            ("x-ms-copy-id", copy.id),
+            ("x-ms-copy-source", copy.source),
+            ("x-ms-copy-status", copy.status),
+            ("x-ms-copy-progress", f"{copy.length}/{copy.length}"),
+            ("x-ms-copy-completion-time", http_date(copy.started)),
+        ]
+        if copy.is_incremental:
+            headers.append(("x-ms-incremental-copy", "true"))
+        if copy.snapshot is not None:
+            headers.append(("x-ms-copy-destination-snapshot", format_ticks_in_full(copy.snapshot)))
+    if record.expires is not None:
+        headers.append(("x-ms-expiry-time", http_date(record.expires)))
+    if record.immutable_until is not None:
+        headers.append(("x-ms-immutability-policy-until-date", http_date(record.immutable_until)))
+        headers.append(("x-ms-immutability-policy-mode", (record.immutability_mode or "Unlocked").lower()))
+    if record.legal_hold:
+        headers.append(("x-ms-legal-hold", "true"))
+    if record.rehydration is not None:
+        headers.append(("x-ms-archive-status", f"rehydrate-pending-to-{record.rehydration.tier.lower()}"))
+        headers.append(("x-ms-rehydrate-priority", record.rehydration.priority))
+    return headers
+
 
 _INFERRED_TIER = (("x-ms-access-tier", DEFAULT_TIER), ("x-ms-access-tier-inferred", "true"))

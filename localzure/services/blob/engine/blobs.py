@@ -1,79 +1,150 @@
-"""Blobs as a whole: put, read, set properties and metadata, delete."""
+"""Blobs as a whole: finding, reading and replacing them, their properties, metadata and leases."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from localzure.services.blob.engine import conditions, containers, remains
+from localzure.services.blob.engine import accounts, conditions, containers, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import BlobRecord
+from localzure.services.interface import SECOND, Instant
+from localzure.services.storage_rest.times import Ticks
 
 if TYPE_CHECKING:
+    from localzure.services.blob.engine.leases import Leased
     from localzure.services.blob.engine.state import Engine, Moment
-    from localzure.services.blob.model import BlobProperties, OnBlob, SetBlobHeaders, SetBlobMetadata
+    from localzure.services.blob.model import (
+        BlobProperties,
+        ContainerRecord,
+        LeaseBlob,
+        OnBlob,
+        SetBlobHeaders,
+        SetBlobMetadata,
+        SetBlobTags,
+    )
     from localzure_storage.extents import ExtentId
     from localzure_storage.store import Reader, Writer
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(BlobRecord).decode
+DAY = 86_400 * SECOND
+"""Microseconds in a day, the unit of retention."""
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(BlobRecord).decode
 
 
-def load(engine: Engine, reader: Reader, target: OnBlob) -> tuple[bytes, BlobRecord | None]:
-    """Return a blob's key and its record, also one that only carries waiting blocks. Raises `ContainerNotFound`."""
+class Place(NamedTuple):
+    """Where a blob is kept, or would be."""
+
+    container: ContainerRecord
+    key: bytes
+    record: BlobRecord | None
+
+
+def locate(engine: Engine, reader: Reader, target: OnBlob, now: Instant) -> Place:
+    """Return the place of a base blob, also of one that only carries waiting blocks. Raises `ContainerNotFound`."""
     container = containers.find(engine, reader, target.account, target.container)
     key = engine.keys.blob(container.id, target.blob)
     value = reader.get(key)
-    return key, None if value is None else _decode(value)
+    return Place(container, key, None if value is None else settle(decode(value), now))
+
+
+def settle(record: BlobRecord, now: Instant) -> BlobRecord | None:
+    """Return a record as time has made it: rehydrated where that is done, None where it has expired."""
+    if record.expires is not None and record.expires <= now:
+        return None
+    if record.rehydration is not None and record.rehydration.done <= now:
+        record.tier = record.rehydration.tier
+        record.tier_changed = record.rehydration.done
+        record.rehydration = None
+    return record
 
 
 def save(writer: Writer, key: bytes, record: BlobRecord) -> None:
     """Write a blob's record."""
-    writer.put(key, _encode(record))
+    writer.put(key, encode(record))
 
 
-def find(engine: Engine, reader: Reader, target: OnBlob) -> tuple[bytes, BlobRecord]:
-    """Return the key and record of a blob that exists. Raises BlobError `ContainerNotFound`, `BlobNotFound`."""
-    key, record = load(engine, reader, target)
-    if record is None or not record.is_committed or not target.is_current:
+def find_any(engine: Engine, reader: Reader, target: OnBlob, now: Instant) -> Place:
+    """Return the place of what a request names: a base blob, a snapshot or a version; without a record for none."""
+    place = locate(engine, reader, target, now)
+    if target.is_base:
+        return place if committed(place.record) is not None else place._replace(record=None)
+    if target.version is not None and place.record is not None and place.record.version == target.version:
+        return place
+    ticks = target.version if target.snapshot is None else target.snapshot
+    assert ticks is not None, "a target that is no base names a snapshot or a version"
+    key = engine.keys.past_blob(place.container.id, target.blob, ticks)
+    value = reader.get(key)
+    record = None if value is None else settle(decode(value), now)
+    if record is not None and (record.deleted is not None or (record.snapshot is None) != (target.snapshot is None)):
+        record = None
+    return Place(place.container, key, record)
+
+
+def find(engine: Engine, reader: Reader, target: OnBlob, now: Instant) -> tuple[bytes, BlobRecord]:
+    """Return the key and record of what exists. Raises BlobError `ContainerNotFound`, `BlobNotFound`."""
+    place = find_any(engine, reader, target, now)
+    if place.record is None:
+        if target.conditions.if_match:
+            raise BlobError("ConditionNotMet")
         raise BlobError("BlobNotFound")
-    return key, record
+    return place.key, place.record
 
 
-def read(engine: Engine, reader: Reader, command: OnBlob, _moment: Moment) -> BlobRecord:
-    """Return a blob for reading its properties or content."""
-    _, record = load(engine, reader, command)
-    if record is None or not record.is_committed or not command.is_current:
+def read(engine: Engine, reader: Reader, command: OnBlob, moment: Moment) -> BlobRecord:
+    """Return a blob, snapshot or version for reading its properties or content."""
+    record = find_any(engine, reader, command, moment.now).record
+    if record is None:
         conditions.check_absent_read(command.conditions)
         raise BlobError("BlobNotFound")
-    check_lease(command)
+    leases.check_read(record.lease, command.lease_id, moment.now, "Blob")
+    check_key(command, record)
     conditions.check_read(command.conditions, record)
     return record
 
 
-def check_put(engine: Engine, reader: Reader, target: OnBlob) -> None:
+def check_put(engine: Engine, reader: Reader, target: OnBlob, moment: Moment) -> None:
     """Raise BlobError where a Put Blob or Put Block List would be refused as things stand."""
-    check_overwrite(target, committed(load(engine, reader, target)[1]))
+    check_overwrite(target, committed(locate(engine, reader, target, moment.now).record), moment.now)
 
 
-def check_overwrite(target: OnBlob, old: BlobRecord | None) -> None:
-    """Raise BlobError where `old` must not be replaced. `If-None-Match: *` means: only where there is none."""
-    check_lease(target)
+def check_overwrite(target: OnBlob, old: BlobRecord | None, now: Instant) -> None:
+    """Raise BlobError where `old` must not be replaced.
+
+    `If-None-Match: *` means: only where there is none. Who holds the lease and names it knows that there is one, and
+    Azure lets him: the SDKs' uploads send that condition beside the lease.
+    """
+    leases.check_write(None if old is None else old.lease, target.lease_id, now, "Blob")
     if old is not None and target.conditions.if_none_match == conditions.ANY:
-        raise BlobError("BlobAlreadyExists")
-    conditions.check_write(target.conditions, old)
+        if target.lease_id is None:
+            raise BlobError("BlobAlreadyExists")
+    else:
+        conditions.check_write(target.conditions, old)
+    if old is not None:
+        check_mutable(old, now)
+
+
+def check_key(target: OnBlob, record: BlobRecord) -> None:
+    """Raise BlobError where a blob was written with a customer's key and the request does not bear that key."""
+    if record.key_sha256 is not None and record.key_sha256 != target.key_sha256:
+        raise BlobError("BlobUsesCustomerSpecifiedEncryption")
+    if record.key_sha256 is None and target.key_sha256 is not None:
+        raise BlobError("BlobDoesNotUseCustomerSpecifiedEncryption")
+
+
+def check_mutable(record: BlobRecord, now: Instant) -> None:
+    """Raise BlobError for a blob that a policy or a legal hold keeps as it is."""
+    if record.legal_hold:
+        raise BlobError("BlobImmutableDueToLegalHold")
+    if record.immutable_until is not None and record.immutable_until > now:
+        raise BlobError("BlobImmutableDueToPolicy")
 
 
 def committed(record: BlobRecord | None) -> BlobRecord | None:
     """Return the record of a blob that exists, None for one that only carries waiting blocks."""
     return record if record is not None and record.is_committed else None
-
-
-def check_lease(target: OnBlob) -> None:
-    """Raise BlobError for a request that names a lease: there is none to hold."""
-    if target.lease_id is not None:
-        raise BlobError("LeaseNotPresentWithBlobOperation")
 
 
 def put(
@@ -86,23 +157,26 @@ def put(
     moment: Moment,
 ) -> BlobRecord:
     """Put Blob: make or replace a block blob whose whole content is given, inline or as an extent to retain."""
-    key, old = load(engine, writer, target)
-    current = committed(old)
-    check_overwrite(target, current)
-    if old is not None:
-        remains.discard(engine, writer, old)
-    record = new_record(properties, length, current, moment)
+    place = locate(engine, writer, target, moment.now)
+    current = committed(place.record)
+    check_overwrite(target, current, moment.now)
+    record = new_record(target, properties, length, current, moment)
     if isinstance(content, bytes):
         record.inline = content
     else:
         engine.extents.retain(writer, content)
         record.extent = content
-    save(writer, key, record)
+    replace(engine, writer, target, place, record, moment)
     return record
 
 
-def new_record(properties: BlobProperties, length: int, old: BlobRecord | None, moment: Moment) -> BlobRecord:
-    """Return the record of an uploaded blob, its content still to be set; an overwrite keeps the creation time."""
+def new_record(
+    target: OnBlob, properties: BlobProperties, length: int, old: BlobRecord | None, moment: Moment
+) -> BlobRecord:
+    """Return the record of an uploaded blob, its content still to be set.
+
+    An overwrite keeps the creation time and the lease.
+    """
     return BlobRecord(
         etag=moment.etag,
         created=moment.now if old is None else old.created,
@@ -112,39 +186,132 @@ def new_record(properties: BlobProperties, length: int, old: BlobRecord | None, 
         metadata=properties.metadata,
         tier=properties.tier,
         tier_changed=None if properties.tier is None else moment.now,
+        kind=properties.kind,
+        tags=properties.tags,
+        lease=None if old is None else leases.held(old.lease, moment.now),
+        encryption_scope=target.encryption_scope,
+        key_sha256=target.key_sha256,
+        immutable_until=properties.immutable_until,
+        immutability_mode=properties.immutability_mode,
+        legal_hold=properties.legal_hold,
     )
 
 
+def replace(engine: Engine, writer: Writer, target: OnBlob, place: Place, record: BlobRecord, moment: Moment) -> None:
+    """Write the record of a blob that was written anew; what was there is kept or left, as the account says."""
+    old = place.record
+    if old is not None:
+        remains.discard_staging(engine, writer, old)
+        if not keep_replaced(engine, writer, target, place, moment):
+            remains.discard_content(engine, writer, old)
+    if engine.features_of(target.account).is_versioned:
+        record.version = moment.etag
+    save(writer, place.key, record)
+
+
+def keep_replaced(engine: Engine, writer: Writer, target: OnBlob, place: Place, moment: Moment) -> bool:
+    """Keep what a write replaces, with its content, as a version or as a deleted snapshot; False where nobody asks.
+
+    Versions are the account's choice; the other comes with its retention of deleted blobs ("Soft delete for blobs").
+    """
+    old = committed(place.record)
+    if old is None:
+        return False
+    if engine.features_of(target.account).is_versioned:
+        keep_version(engine, writer, target, place.container.id, old)
+        return True
+    until = retained_until(engine, writer, target.account, moment.now)
+    if until is None:
+        return False
+    past = msgspec.structs.replace(old, staging=None, lease=None, snapshot=moment.etag)
+    past.deleted, past.restorable_until = moment.now, until
+    writer.put(engine.keys.past_blob(place.container.id, target.blob, moment.etag), encode(past))
+    return True
+
+
+def keep_version(engine: Engine, writer: Writer, target: OnBlob, container_id: int, old: BlobRecord) -> None:
+    """Keep the state of a blob, with its content, as a version that is not the last."""
+    version = old.version or old.etag
+    past = msgspec.structs.replace(old, staging=None, lease=None, version=version)
+    writer.put(engine.keys.past_blob(container_id, target.blob, version), encode(past))
+
+
+def retained_until(engine: Engine, reader: Reader, account: str, now: Instant) -> Instant | None:
+    """Return until when what is deleted now can come back; None where the account keeps nothing."""
+    retention = accounts.load(engine, reader, account).delete_retention
+    return Instant(now + (retention.days or 0) * DAY) if retention.enabled else None
+
+
 def set_metadata(engine: Engine, writer: Writer, command: SetBlobMetadata, moment: Moment) -> BlobRecord:
-    """Set Blob Metadata: replace all of it."""
-    key, record = _find_for_change(engine, writer, command.target)
+    """Set Blob Metadata: replace all of it. A new version, where the account keeps them."""
+    target = command.target
+    key, record = find_for_change(engine, writer, target, moment.now)
+    if engine.features_of(target.account).is_versioned:
+        container = containers.find(engine, writer, target.account, target.container)
+        sharing.share(engine, writer, record)
+        keep_version(engine, writer, target, container.id, record)
+        record.version = moment.etag
     record.metadata = command.metadata
-    return _save_changed(writer, key, record, moment)
+    return save_changed(writer, key, record, moment)
 
 
 def set_headers(engine: Engine, writer: Writer, command: SetBlobHeaders, moment: Moment) -> BlobRecord:
     """Set Blob Properties: replace all system properties."""
-    key, record = _find_for_change(engine, writer, command.target)
+    key, record = find_for_change(engine, writer, command.target, moment.now)
     record.headers = command.headers
-    return _save_changed(writer, key, record, moment)
+    return save_changed(writer, key, record, moment)
 
 
-def delete(engine: Engine, writer: Writer, command: OnBlob, _moment: Moment) -> None:
-    """Delete Blob: gone at once, its waiting blocks with it."""
-    key, record = _find_for_change(engine, writer, command)
-    remains.discard(engine, writer, record)
-    writer.delete(key)
-
-
-def _find_for_change(engine: Engine, writer: Writer, target: OnBlob) -> tuple[bytes, BlobRecord]:
-    key, record = find(engine, writer, target)
-    check_lease(target)
+def find_for_change(engine: Engine, writer: Writer, target: OnBlob, now: Instant) -> tuple[bytes, BlobRecord]:
+    """Return the key and record of what may be changed. Raises BlobError."""
+    key, record = find(engine, writer, target, now)
+    leases.check_write(record.lease, target.lease_id, now, "Blob")
     conditions.check_write(target.conditions, record)
+    check_key(target, record)
     return key, record
 
 
-def _save_changed(writer: Writer, key: bytes, record: BlobRecord, moment: Moment) -> BlobRecord:
+def save_changed(writer: Writer, key: bytes, record: BlobRecord, moment: Moment) -> BlobRecord:
+    """Write a record under a new entity tag."""
     record.etag = moment.etag
     record.modified = moment.now
+    record.lease = leases.held(record.lease, moment.now)
     save(writer, key, record)
     return record
+
+
+def next_free(engine: Engine, reader: Reader, container_id: int, blob: str, ticks: Ticks) -> Ticks:
+    """Return the first time from `ticks` on that no snapshot or version of a blob bears."""
+    while reader.get(engine.keys.past_blob(container_id, blob, ticks)) is not None:
+        ticks = Ticks(ticks + 1)
+    return ticks
+
+
+def lease(engine: Engine, writer: Writer, command: LeaseBlob, moment: Moment) -> tuple[BlobRecord, Leased]:
+    """Lease Blob. It changes neither the entity tag nor the time of the blob."""
+    key, record = find(engine, writer, command.target, moment.now)
+    conditions.check_write(command.target.conditions, record)
+    leased = leases.act(record.lease, command.lease, moment.now)
+    record.lease = leased.lease
+    save(writer, key, record)
+    return record, leased
+
+
+def get_tags(engine: Engine, reader: Reader, target: OnBlob, moment: Moment) -> BlobRecord:
+    """Get Blob Tags. Its conditions are those of a write: what does not hold is a 412."""
+    record = find(engine, reader, target, moment.now)[1]
+    leases.check_read(record.lease, target.lease_id, moment.now, "Blob")
+    conditions.check_write(target.conditions, record)
+    return record
+
+
+def set_tags(engine: Engine, writer: Writer, command: SetBlobTags, moment: Moment) -> None:
+    """Set Blob Tags: replace all of them. It changes neither the entity tag nor the time of the blob."""
+    target = command.target
+    key, record = find(engine, writer, target, moment.now)
+    leases.check_write(record.lease, target.lease_id, moment.now, "Blob")
+    conditions.check_write(target.conditions, record)
+    if record.snapshot is not None:
+        raise BlobError("InvalidOperation")
+    record.tags = command.tags
+    save(writer, key, record)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import blobs, content, remains
+from localzure.services.blob.engine import blobs, conditions, content, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.keys import BLOCKS_PER_PAGE
 from localzure.services.blob.model import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from localzure.services.blob.engine.state import Engine, Moment
-    from localzure.services.blob.model import CommitBlocks, GetBlockList, StageBlock
+    from localzure.services.blob.model import CommitBlocks, GetBlockList, OnBlob, StageBlock
     from localzure_storage.extents import ExtentId
     from localzure_storage.store import Reader, Writer
 
@@ -43,21 +43,19 @@ _decode_block = msgspec.msgpack.Decoder(Block).decode
 _decode_staging = msgspec.msgpack.Decoder(StagingRecord).decode
 
 
-def check_stage(engine: Engine, reader: Reader, command: StageBlock) -> None:
+def check_stage(engine: Engine, reader: Reader, command: StageBlock, moment: Moment) -> None:
     """Raise BlobError where Put Block would be refused as things stand."""
-    _, record = blobs.load(engine, reader, command.target)
-    blobs.check_lease(command.target)
+    record = _check_target(engine, reader, command, moment)[1]
     if record is not None and record.staging is not None:
         _check_staging(_staging(engine, reader, record.staging), command.block)
 
 
 def stage(engine: Engine, writer: Writer, command: StageBlock, extent: ExtentId, size: int, moment: Moment) -> None:
     """Put Block: keep a block until a list commits it, in place of one with the same id."""
-    key, record = blobs.load(engine, writer, command.target)
-    blobs.check_lease(command.target)
+    key, record = _check_target(engine, writer, command, moment)
     staging_id = None if record is None else record.staging
     if staging_id is None:
-        staging_id = _open_staging(engine, writer, key, record, moment)
+        staging_id = _open_staging(engine, writer, command.target, key, record, moment)
         staging = StagingRecord(count=0, name_length=len(command.block))
     else:
         staging = _staging(engine, writer, staging_id)
@@ -73,30 +71,53 @@ def stage(engine: Engine, writer: Writer, command: StageBlock, extent: ExtentId,
     writer.put(block_key, _encode(Block(command.block, size, extent)))
 
 
+def _check_target(
+    engine: Engine, reader: Reader, command: StageBlock, moment: Moment
+) -> tuple[bytes, BlobRecord | None]:
+    """Return where a block is staged. Raises BlobError: a lease is in the way, or a blob of another kind."""
+    place = blobs.locate(engine, reader, command.target, moment.now)
+    current = blobs.committed(place.record)
+    leases.check_write(None if current is None else current.lease, command.target.lease_id, moment.now, "Blob")
+    if current is not None and current.kind != "BlockBlob":
+        raise BlobError("InvalidBlobType")
+    return place.key, place.record
+
+
 def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment) -> BlobRecord:
     """Put Block List: make the blob the blocks of this list, and forget the blocks that still wait."""
-    key, old = blobs.load(engine, writer, command.target)
+    place = blobs.locate(engine, writer, command.target, moment.now)
+    old = place.record
     current = blobs.committed(old)
-    blobs.check_overwrite(command.target, current)
+    blobs.check_overwrite(command.target, current, moment.now)
+    if current is not None and current.kind != "BlockBlob":
+        raise BlobError("InvalidBlobType")
     waiting = _waiting_blocks(engine, writer, old)
     listed = _listed_blocks(engine, writer, current)
     chosen = _choose(command.blocks, waiting, {block.name: block for block in listed})
-    _pass_references(engine, writer, current, chosen, waiting.values(), listed)
+    is_kept = blobs.keep_replaced(engine, writer, command.target, place, moment)
+    _pass_references(engine, writer, None if is_kept else current, chosen, waiting.values(), listed)
     if old is not None and old.staging is not None:
         _forget_waiting(engine, writer, old.staging, waiting)
-    record = blobs.new_record(command.properties, sum(block.size for block in chosen), current, moment)
-    record.content = _write_list(engine, writer, chosen)
-    blobs.save(writer, key, record)
+    length = sum(block.size for block in chosen)
+    record = blobs.new_record(command.target, command.properties, length, current, moment)
+    record.content = write_list(engine, writer, chosen)
+    if engine.features_of(command.target.account).is_versioned:
+        record.version = moment.etag
+    blobs.save(writer, place.key, record)
     return record
 
 
-def get_lists(engine: Engine, reader: Reader, command: GetBlockList, _moment: Moment) -> BlockLists:
+def get_lists(engine: Engine, reader: Reader, command: GetBlockList, moment: Moment) -> BlockLists:
     """Get Block List: the committed blocks in their order, the waiting ones by id."""
     target, kind = command.target, command.kind
-    _, record = blobs.load(engine, reader, target)
-    if record is None or not target.is_current:
+    find = blobs.locate if target.is_base else blobs.find_any
+    record = find(engine, reader, target, moment.now).record
+    if record is None:
         raise BlobError("BlobNotFound")
-    blobs.check_lease(target)
+    leases.check_read(record.lease, target.lease_id, moment.now, "Blob")
+    if record.kind != "BlockBlob":
+        raise BlobError("InvalidBlobType")
+    conditions.check_read(target.conditions, record)
     committed = uncommitted = None
     if kind is not BlockListKind.UNCOMMITTED:
         committed = _listed_blocks(engine, reader, blobs.committed(record))
@@ -105,11 +126,13 @@ def get_lists(engine: Engine, reader: Reader, command: GetBlockList, _moment: Mo
     return BlockLists(record, committed, uncommitted)
 
 
-def _open_staging(engine: Engine, writer: Writer, key: bytes, record: BlobRecord | None, moment: Moment) -> int:
+def _open_staging(
+    engine: Engine, writer: Writer, target: OnBlob, key: bytes, record: BlobRecord | None, moment: Moment
+) -> int:
     """Give a blob a place for waiting blocks; one that does not exist gets a record that carries nothing else."""
     staging_id = engine.keys.next_number(writer)
     if record is None:
-        record = blobs.new_record(BlobProperties(ContentHeaders(), {}, None), 0, None, moment)
+        record = blobs.new_record(target, BlobProperties(ContentHeaders(), {}, None), 0, None, moment)
         record.is_committed = False
     record.staging = staging_id
     blobs.save(writer, key, record)
@@ -170,7 +193,9 @@ def _pass_references(
     spare: dict[ExtentId, int] = {}
     _count(spare, waiting, 1)
     if current is not None and current.content is not None:
-        if current.content in engine.pinned_contents:
+        if sharing.leave_shared(engine, writer, current.content):
+            pass  # the others keep the list and its references
+        elif current.content in engine.pinned_contents:
             remains.leave(engine, writer, Remains(content=current.content))
         else:
             remains.leave(engine, writer, Remains(content=current.content, is_referring=False))
@@ -202,7 +227,7 @@ def _forget_waiting(engine: Engine, writer: Writer, staging_id: int, waiting: di
     writer.delete(engine.keys.staging(staging_id))
 
 
-def _write_list(engine: Engine, writer: Writer, blocks: list[Block]) -> int | None:
+def write_list(engine: Engine, writer: Writer, blocks: list[Block]) -> int | None:
     """Write a list in pages, each under the offset of its first block; None for an empty one."""
     if not blocks:
         return None

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.model import UNCONDITIONAL
+from localzure.services.blob.model import UNCONDITIONAL, ContainerRecord
 from localzure.services.interface import SECOND
 
 if TYPE_CHECKING:
-    from localzure.services.blob.model import BlobRecord, Conditions, ContainerRecord
+    from localzure.services.blob.model import BlobRecord, Conditions
     from localzure.services.interface import Instant
 
 ANY = ("*",)
@@ -26,6 +26,7 @@ def check_read(conditions: Conditions, record: BlobRecord | ContainerRecord) -> 
     """Raise BlobError where a resource that exists must not be read: 412, 304, or 400 for `If-None-Match: *`."""
     if conditions is UNCONDITIONAL:
         return
+    _check_tags(conditions, record)
     if conditions.if_none_match == ANY:
         raise BlobError("UnsatisfiableCondition")
     tag = _tag(record)
@@ -53,6 +54,7 @@ def check_write(conditions: Conditions, record: BlobRecord | ContainerRecord | N
     """Raise BlobError where a resource must not be written: 412, or 400 for headers that do not go together."""
     if conditions is UNCONDITIONAL:
         return
+    _check_tags(conditions, record)
     _check_combination(conditions)
     if conditions.if_none_match:
         if record is not None and (conditions.if_none_match == ANY or _tag(record) in conditions.if_none_match):
@@ -62,6 +64,14 @@ def check_write(conditions: Conditions, record: BlobRecord | ContainerRecord | N
             raise BlobError("ConditionNotMet")
     elif record is not None:
         _check_times(conditions, record)
+
+
+def _check_tags(conditions: Conditions, record: BlobRecord | ContainerRecord | None) -> None:
+    """A blob that does not exist has no tags to fulfil a condition with."""
+    if conditions.if_tags is None:
+        return
+    if isinstance(record, ContainerRecord) or record is None or not conditions.if_tags.holds(record.tags):
+        raise BlobError("ConditionNotMet")
 
 
 def _check_times(conditions: Conditions, record: BlobRecord | ContainerRecord) -> None:

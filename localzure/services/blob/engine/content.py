@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from localzure.services.blob.engine import layers
 from localzure.services.blob.model import Block
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class ContentReader:
             self._engine.extents.pin(self._record.extent)
         if self._record.content is not None:
             self._engine.pin_content(self._record.content)
+        if self._record.layer is not None:
+            self._engine.pin_content(self._record.layer)
 
     def unpin(self) -> None:
         """Let the content go."""
@@ -47,6 +50,8 @@ class ContentReader:
             self._engine.extents.unpin(self._record.extent)
         if self._record.content is not None:
             self._engine.unpin_content(self._record.content)
+        if self._record.layer is not None:
+            self._engine.unpin_content(self._record.layer)
 
     def read_all(self, reader: Reader, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset`, which must be inside the blob. The caller bounds the length."""
@@ -68,6 +73,8 @@ class ContentReader:
             return record.inline[offset : offset + length]
         if record.extent is not None:
             return self._engine.extents.read(reader, record.extent, offset, length)
+        if record.layer is not None:
+            return layers.read(self._engine, reader, record.layer, offset, offset + length)
         return b"".join(self._pieces(reader, offset, length))
 
     def _pieces(self, reader: Reader, offset: int, length: int) -> Iterator[bytes]:

@@ -1,78 +1,115 @@
 """Listing blobs: a scan over the names, with jumps over what a delimiter folds together.
 
 A page costs what it holds, not what the container holds: each prefix of a listing by hierarchy is found with one step
-and left with one jump. Blobs that only carry waiting blocks are passed over, and a page that had to pass over very
-many of them ends early, as Azure's pages may.
+and left with one jump. What stands behind a name beside the blob (snapshots, versions, deleted blobs) is merged in from
+its own scan, only where it is asked for; a name is never split between pages. Blobs that are passed over count as
+steps, and a page with very many of them ends early, as Azure's pages may.
 """
 
 from __future__ import annotations
 
+import heapq
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from localzure.services.blob.engine import containers
-from localzure.services.blob.model import BlobPage, BlobRecord
+from localzure.services.blob.engine import blobs, containers
+from localzure.services.blob.model import BlobPage, ListedBlob
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from localzure.services.blob.engine.state import Engine, Moment
-    from localzure.services.blob.model import ListBlobs
+    from localzure.services.blob.model import BlobRecord, ListBlobs
+    from localzure.services.interface import Instant
     from localzure_storage.store import Reader
 
 STEPS_MAX = 10_000
 """Records that one page may look at: twice the longest page."""
 
-_decode = msgspec.msgpack.Decoder(BlobRecord).decode
 
-
-def list_page(engine: Engine, reader: Reader, command: ListBlobs, _moment: Moment) -> BlobPage:
+def list_page(engine: Engine, reader: Reader, command: ListBlobs, moment: Moment) -> BlobPage:
     """Return a page of a container's blobs."""
     container = containers.find(engine, reader, command.account, command.container)
-    return _Listing(engine, reader, command, container.id).page()
+    return _Listing(engine, reader, command, container.id, moment.now).page()
 
 
 class _Listing:
     """One page in the making."""
 
-    def __init__(self, engine: Engine, reader: Reader, command: ListBlobs, container_id: int) -> None:
+    def __init__(self, engine: Engine, reader: Reader, command: ListBlobs, container_id: int, now: Instant) -> None:
         self._keys = engine.keys
         self._reader = reader
         self._command = command
         self._container_id = container_id
-        self._items: list[tuple[str, BlobRecord | None]] = []
+        self._now = now
+        self._items: list[ListedBlob] = []
         self._steps = 0
         self._next_start: str | None = None
-        start, stop = engine.keys.blobs.prefix_range(container_id, command.prefix)
-        self._start = max(start, engine.keys.blob(container_id, command.start)) if command.start else start
-        self._stop = stop if command.stop is None else min(stop, engine.keys.blob(container_id, command.stop))
+        self._last_name: str | None = None
+        self._has_past = command.with_snapshots or command.with_versions or command.with_deleted
 
     def page(self) -> BlobPage:
         """Scan until the page is full; every jump begins another scan."""
-        start: bytes | None = self._start
-        while start is not None and start < self._stop:
-            start = self._scan(start)
-        return BlobPage(self._items, self._next_start)
+        command, keys = self._command, self._keys
+        start, stop = keys.blobs.prefix_range(self._container_id, command.prefix)
+        past_start, past_stop = keys.past.prefix_range(self._container_id, command.prefix)
+        if command.start:
+            start = max(start, keys.blob(self._container_id, command.start))
+            past_start = max(past_start, keys.past.range(self._container_id, command.start)[0])
+        if command.stop is not None:
+            stop = min(stop, keys.blob(self._container_id, command.stop))
+            past_stop = min(past_stop, keys.past.range(self._container_id, command.stop)[0])
+        while True:
+            folded = self._scan((start, stop), (past_start, past_stop))
+            if folded is None:
+                return BlobPage(self._items, self._next_start)
+            start = keys.blobs.prefix_range(self._container_id, folded)[1]
+            past_start = keys.past.prefix_range(self._container_id, folded)[1]
 
-    def _scan(self, start: bytes) -> bytes | None:
-        """Take items from `start` on; returns where to go on after a jump, None when the page is done."""
+    def _scan(self, names: tuple[bytes, bytes], past: tuple[bytes, bytes]) -> str | None:
+        """Take items; returns the prefix to jump over, None when the page is done."""
         command = self._command
-        for key, value in self._reader.scan(start, self._stop):
-            name = self._keys.blob_name(key)
-            if len(self._items) == command.limit or self._steps == STEPS_MAX:
+        for name, value, is_base in self._named(names, past):
+            is_full = len(self._items) >= command.limit or self._steps >= STEPS_MAX
+            if is_full and name != self._last_name:
                 self._next_start = name
                 return None
             self._steps += 1
-            record = _decode(value)
-            if not record.is_committed and not command.with_uncommitted:
+            self._last_name = name
+            record = blobs.settle(blobs.decode(value), self._now)
+            if record is None or not (self._shows_base(record) if is_base else self._shows_past(record)):
                 continue
             folded = self._fold(name)
-            if folded is None:
-                record.inline = None  # a page of small blobs would hold the content of them all
-                self._items.append((name, record))
-            else:
-                self._items.append((folded, None))
-                return self._keys.blobs.prefix_range(self._container_id, folded)[1]
+            if folded is not None:
+                self._items.append(ListedBlob(folded, None))
+                return folded
+            record.inline = None  # a page of small blobs would hold the content of them all
+            self._items.append(ListedBlob(name, record, is_base))
         return None
+
+    def _named(self, names: tuple[bytes, bytes], past: tuple[bytes, bytes]) -> Iterator[tuple[str, bytes, bool]]:
+        """Yield (name, value, whether it is a base blob) by name; a name's past comes first, oldest first."""
+        keys = self._keys
+        standing: Iterator[tuple[str, bytes, bool]] = iter(())
+        if names[0] < names[1]:
+            standing = ((keys.blob_name(key), value, True) for key, value in self._reader.scan(*names))
+        if not self._has_past or past[0] >= past[1]:
+            return standing
+        gone = ((str(keys.past.unpack(key)[1]), value, False) for key, value in self._reader.scan(*past))
+        return heapq.merge(gone, standing, key=itemgetter(0))
+
+    def _shows_base(self, record: BlobRecord) -> bool:
+        return record.is_committed or self._command.with_uncommitted
+
+    def _shows_past(self, record: BlobRecord) -> bool:
+        command = self._command
+        if record.deleted is not None:
+            is_over = record.restorable_until is not None and record.restorable_until <= self._now
+            if is_over or not command.with_deleted:
+                return False
+        if record.snapshot is not None:
+            return command.with_snapshots
+        return record.deleted is not None if record.version is None else command.with_versions
 
     def _fold(self, name: str) -> str | None:
         """Return the prefix, up to and with the delimiter, under which a name is listed; None for itself."""

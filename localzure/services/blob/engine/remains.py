@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from localzure.services.blob.engine import layers, sharing
 from localzure.services.blob.model import BlobRecord, Block, Remains
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def release(engine: Engine, writer: Writer, extents: list[ExtentId]) -> None:
 def discard(engine: Engine, writer: Writer, record: BlobRecord) -> None:
     """Let go of everything that a blob's record refers to, before it is replaced or removed."""
     discard_content(engine, writer, record)
+    discard_staging(engine, writer, record)
+
+
+def discard_staging(engine: Engine, writer: Writer, record: BlobRecord) -> None:
+    """Let go of the blocks that wait."""
     if record.staging is not None:
         leave(engine, writer, Remains(staging=record.staging))
 
@@ -63,8 +69,10 @@ def discard_content(engine: Engine, writer: Writer, record: BlobRecord) -> None:
     """Let go of a blob's content, but not of the blocks that wait."""
     if record.extent is not None:
         release(engine, writer, [record.extent])
-    if record.content is not None:
+    if record.content is not None and not sharing.leave_shared(engine, writer, record.content):
         leave(engine, writer, Remains(content=record.content))
+    if record.layer is not None and layers.release(engine, writer, record.layer):
+        leave(engine, writer, Remains(layer=record.layer))
 
 
 def sweep(engine: Engine, writer: Writer, budget: int) -> bool:
@@ -75,7 +83,8 @@ def sweep(engine: Engine, writer: Writer, budget: int) -> bool:
         if budget <= 0:
             break
         remains = _decode(value)
-        if remains.content is None or remains.content not in engine.pinned_contents:
+        pinnable = remains.layer if remains.content is None else remains.content
+        if pinnable is None or pinnable not in engine.pinned_contents:
             budget = _sweep_one(engine, writer, key, remains, budget)
             has_freed = True
     return has_freed
@@ -87,6 +96,8 @@ def _sweep_one(engine: Engine, writer: Writer, key: bytes, remains: Remains, bud
         return _sweep_extents(engine, writer, key, remains.extents, budget)
     if remains.container is not None:
         used = _sweep_container(engine, writer, remains.container, budget)
+    elif remains.layer is not None:
+        used = _sweep_layer(engine, writer, remains.layer, budget)
     elif remains.content is not None:
         used = _sweep_content(engine, writer, remains.content, remains.is_referring, budget)
     else:
@@ -110,10 +121,19 @@ def _sweep_extents(engine: Engine, writer: Writer, key: bytes, extents: list[Ext
 
 def _sweep_container(engine: Engine, writer: Writer, container_id: int, budget: int) -> int:
     blobs = list(writer.scan(*engine.keys.blobs.range(container_id), limit=budget))
+    if len(blobs) < budget:
+        blobs += writer.scan(*engine.keys.past.range(container_id), limit=budget - len(blobs))
     for key, value in blobs:
         discard(engine, writer, _decode_blob(value))
         writer.delete(key)
     return len(blobs)
+
+
+def _sweep_layer(engine: Engine, writer: Writer, layer_id: int, budget: int) -> int:
+    used, below = layers.sweep(engine, writer, layer_id, budget)
+    if below is not None and layers.release(engine, writer, below):
+        leave(engine, writer, Remains(layer=below))
+    return used
 
 
 def _sweep_content(engine: Engine, writer: Writer, content_id: int, is_referring: bool, budget: int) -> int:

@@ -1,15 +1,34 @@
-"""What every decision is made with: the keys, the extents, and the instant of the request."""
+"""What every decision is made with: the keys, the extents, the accounts, and the instant of the request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from localzure.services.blob.keys import BlobKeys
     from localzure.services.interface import Instant
     from localzure.services.storage_rest.times import Ticks
     from localzure_storage.extents import Extents
+
+AccountKind = Literal["StorageV2", "BlobStorage", "BlockBlobStorage", "Storage"]
+"""The kinds of storage accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFeatures:
+    """What Azure sets for an account outside of the service's own API."""
+
+    kind: AccountKind = "StorageV2"
+    sku: str = "Standard_RAGRS"
+    is_versioned: bool = False
+    container_retention_days: int = 0
+    """Days for which a deleted container can be restored; 0 is never."""
+
+
+PLAIN_ACCOUNT = AccountFeatures()
 
 
 @dataclass(slots=True)
@@ -18,11 +37,17 @@ class Engine:
 
     keys: BlobKeys
     extents: Extents
+    features: Mapping[str, AccountFeatures] = field(default_factory=dict)
+    """Account → its features, where they are not those of a plain one."""
     pinned_contents: dict[int, int] = field(default_factory=dict)
-    """Content id → downloads that are reading this block list: it is not swept meanwhile."""
+    """Id of a block list or layer → downloads that are reading it: it is not swept or changed meanwhile."""
+
+    def features_of(self, account: str) -> AccountFeatures:
+        """Return the features of an account."""
+        return self.features.get(account, PLAIN_ACCOUNT)
 
     def pin_content(self, content_id: int) -> None:
-        """Keep a block list from being swept until `unpin_content`. Pins count."""
+        """Keep a block list or layer from being swept until `unpin_content`. Pins count."""
         self.pinned_contents[content_id] = self.pinned_contents.get(content_id, 0) + 1
 
     def unpin_content(self, content_id: int) -> None:
