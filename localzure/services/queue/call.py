@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.auth.accounts import Accounts
-    from localzure.auth.principal import AuthLevel
+    from localzure.auth.principal import AuthLevel, Principal
     from localzure.services.interface import Address, Clock, Entropy, HttpRequest, ServiceContext, Transactions
     from localzure.services.queue.operations import Operation
 
@@ -55,3 +55,4 @@ class Call:
     """Empty for an operation on the service."""
     message: str
     """The message's id as it was sent; empty for an operation on anything else."""
+    principal: Principal

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from localzure.services.queue import replies, requests
 from localzure.services.queue.engine import messages, properties, queues
 from localzure.services.storage_rest.sinks import Bodiless, Collecting
+from localzure.services.storage_rest.user_delegation import answer_key_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,19 @@ def get_service_stats(call: Call) -> BodySink:
     """Get Queue Service Stats: the secondary is always as new as the primary."""
     requests.check_secondary(call)
     return Bodiless(lambda: replies.service_stats(call, call.parts.clock.now()))
+
+
+def get_user_delegation_key(call: Call) -> BodySink:
+    """Get User Delegation Key: derived from the account's key, so nothing is kept of it."""
+
+    def finish(body: bytes) -> HttpReply:
+        parts = call.parts
+        asked = requests.document(body)
+        now = parts.clock.wall()
+        key = answer_key_info(asked, call.request, call.principal, parts.accounts, "q", now)
+        return replies.user_delegation_key(call, key)
+
+    return Collecting(call.request, DOCUMENT_BYTES_MAX, finish)
 
 
 def _message_put(call: Call, message: Message) -> HttpReply:

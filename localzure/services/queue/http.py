@@ -13,7 +13,7 @@ from localzure.services.queue import access
 from localzure.services.queue.call import Call, Parts
 from localzure.services.queue.engine import properties, remains
 from localzure.services.queue.errors import QueueError
-from localzure.services.queue.operations import Resource, find, not_implemented
+from localzure.services.queue.operations import Resource, find
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import describe, render_xml
 from localzure.services.storage_rest.headers import is_version
@@ -105,11 +105,9 @@ class QueueService:
             raise QueueError("InsufficientAccountPermissions")
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise refuse_anonymous(request)
-        call = Call(parts, request, address, operation, query, queue, message)
+        call = Call(parts, request, address, operation, query, queue, message, principal)
         if principal.sas is not None:
             access.check(call, principal.sas)
-        if operation.handler is None:
-            raise not_implemented(operation)
         return operation.handler(call)
 
 

@@ -1,8 +1,7 @@
 """The operations of the Queue service, as data.
 
-One row per operation: how a request for it looks, what it needs and what it does. Routing, authorisation and the 501
-of what is missing all read this table. Names are those of the service's OpenAPI document; the one that it lacks follows
-its style.
+One row per operation: how a request for it looks, what it needs and what it does. Routing and authorisation read this
+table. Names are those of the service's OpenAPI document; the one that it lacks follows its style.
 
 A request that fits no row is never taken for a neighbour: `find` says what is wrong with it.
 """
@@ -38,8 +37,7 @@ class Operation:
     comp: str
     permission: str
     """The SAS permissions of which any one is enough; empty for what no SAS allows."""
-    handler: Handler | None
-    """None for what is not built: 501."""
+    handler: Handler
     peeks: bool = False
     """It is asked for by `PEEK`."""
     writes: bool = False
@@ -51,7 +49,7 @@ def _row(
     method: str,
     target: str,
     permission: str,
-    handler: Handler | None,
+    handler: Handler,
     *,
     peeks: bool = False,
     writes: bool = False,
@@ -78,7 +76,13 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _row("Service_GetProperties", "GET", "service service properties", "r", handlers.get_service_properties),
     _row("Service_GetStatistics", "GET", "service service stats", "r", handlers.get_service_stats),
-    _row("Service_GetUserDelegationKey", "POST", "service service userdelegationkey", "", None),
+    _row(
+        "Service_GetUserDelegationKey",
+        "POST",
+        "service service userdelegationkey",
+        "",
+        handlers.get_user_delegation_key,
+    ),
     _row("Service_ListQueuesSegment", "GET", "service - list", "l", handlers.list_queues),
     # Queues.
     _row("Queue_Create", "PUT", "queue - -", "cw", handlers.create_queue, writes=True),
@@ -112,11 +116,6 @@ def find(resource: Resource, method: str, query: Mapping[str, str]) -> Operation
     if operation is None:
         raise _unroutable(resource, restype, comp)
     return operation
-
-
-def not_implemented(operation: Operation) -> QueueError:
-    """Return the 501 that names an operation that is not built."""
-    return QueueError("NotImplemented", Operation=operation.name)
 
 
 def _peeks(query: Mapping[str, str]) -> bool:

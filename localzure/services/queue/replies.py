@@ -39,6 +39,11 @@ def service_stats(call: Call, now: Instant) -> HttpReply:
     return _document(call, stats_document(now))
 
 
+def user_delegation_key(call: Call, key: bytes) -> HttpReply:
+    """The reply to Get User Delegation Key."""
+    return _document(call, key)
+
+
 def queue_listing(call: Call, page: QueuePage) -> HttpReply:
     """The reply to List Queues."""
     return _document(call, documents.queue_listing(call, page, with_metadata=requests.includes_metadata(call)))

@@ -72,8 +72,8 @@ def check_secondary(call: Call) -> None:
 
 def set_properties(call: Call, body: bytes) -> SetProperties:
     """Read Set Queue Service Properties."""
-    document = _document(body)
-    return SetProperties(call.address.account, lambda properties: change_properties(properties, document))
+    asked = document(body)
+    return SetProperties(call.address.account, lambda properties: change_properties(properties, asked))
 
 
 def list_queues(call: Call) -> ListQueues:
@@ -108,7 +108,7 @@ def set_metadata(call: Call) -> SetMetadata:
 
 def set_policies(call: Call, body: bytes) -> SetPolicies:
     """Read Set Queue ACL; without a body it removes all policies."""
-    policies = read_policies(_document(body) if body else None, POLICY_PERMISSIONS)
+    policies = read_policies(document(body) if body else None, POLICY_PERMISSIONS)
     return SetPolicies(call.address.account, call.queue, policies)
 
 
@@ -161,13 +161,13 @@ def text_too_large() -> QueueError:
 
 def _text(body: bytes) -> str:
     """Read the text of a `QueueMessage` document, as any XML processor does: entities resolved, line ends as LF."""
-    document = _document(body)
-    if document.name != "QueueMessage":
-        raise QueueError("InvalidXmlDocument", XmlNodeName=document.name)
-    texts = [child for child in document.children if child.name == "MessageText"]
+    message = document(body)
+    if message.name != "QueueMessage":
+        raise QueueError("InvalidXmlDocument", XmlNodeName=message.name)
+    texts = [child for child in message.children if child.name == "MessageText"]
     if not texts:
         raise QueueError("MissingRequiredXmlNode", XmlNodeName="MessageText")
-    if len(document.children) > 1 or texts[0].children:
+    if len(message.children) > 1 or texts[0].children:
         raise QueueError("InvalidXmlDocument", XmlNodeName="QueueMessage")
     text = texts[0].text
     if len(text) > TEXT_BYTES_MAX or len(text.encode()) > TEXT_BYTES_MAX:
@@ -175,7 +175,8 @@ def _text(body: bytes) -> str:
     return text
 
 
-def _document(body: bytes) -> Element:
+def document(body: bytes) -> Element:
+    """Return the root of a body in XML. Raises QueueError `InvalidXmlDocument`."""
     try:
         return parse_document(body)
     except XmlError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from localzure.auth.principal import AuthLevel
@@ -207,6 +210,43 @@ def test_keys_stay_out_of_reprs() -> None:
     from localzure.services.queue import QueueSettings
 
     assert "secret" not in repr(QueueSettings({"a": (b"secret",)}))
+
+
+def shown(claims: dict[str, str]) -> str:
+    """A token that says this, which nobody signed."""
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, claims))
+    return f"Bearer {head}.{body}.c2ln"
+
+
+KEY_INFO = b"<KeyInfo><Start>2026-01-01T00:00:00Z</Start><Expiry>2026-01-02T00:00:00Z</Expiry></KeyInfo>"
+
+
+def test_a_user_delegation_key_says_whose_it_is_and_is_the_same_again() -> None:
+    world = QueueWorld("any")
+    headers = {"authorization": shown({"oid": "me", "tid": "home"})}
+    query = "restype=service&comp=userdelegationkey"
+    answer = world.ask("POST", "", query, headers, KEY_INFO)
+    assert (answer.status, answer.xml.tag) == (200, "UserDelegationKey")
+    said = {element.tag: element.text for element in answer.xml}
+    assert said.pop("Value")
+    assert said == {
+        "SignedOid": "me",
+        "SignedTid": "home",
+        "SignedStart": "2026-01-01T00:00:00Z",
+        "SignedExpiry": "2026-01-02T00:00:00Z",
+        "SignedService": "q",
+        "SignedVersion": "2026-10-06",
+    }
+    assert world.ask("POST", "", query, headers, KEY_INFO).body == answer.body
+    other = {"authorization": shown({"oid": "you", "tid": "home"})}
+    assert world.ask("POST", "", query, other, KEY_INFO).xml.findtext("Value") != answer.xml.findtext("Value")
+
+
+def test_a_user_delegation_key_needs_a_user() -> None:
+    query = "restype=service&comp=userdelegationkey"
+    answer = QueueWorld("off").ask("POST", "", query, body=KEY_INFO)
+    assert (answer.status, answer.code) == (403, "AuthenticationFailed")
+    assert QueueWorld("any").ask("POST", "", query, body=KEY_INFO).status == 401
 
 
 # --- failures -----------------------------------------------------------------------------------------------------
