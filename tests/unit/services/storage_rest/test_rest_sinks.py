@@ -38,6 +38,14 @@ def test_a_body_beyond_the_limit_is_refused_when_it_gets_there() -> None:
     sink.abandon()
 
 
+def test_the_limit_that_is_told_may_be_of_another_measure() -> None:
+    sink = Collecting(_request(), 4, lambda _: HttpReply(200), told_limit=2)
+    sink.write(b"abcd")
+    with pytest.raises(StorageRestError) as caught:
+        sink.write(b"e")
+    assert caught.value.details == {"MaxLimit": "2"}
+
+
 @pytest.mark.parametrize("length", ["5", "9" * 30])
 def test_a_head_that_promises_too_much_is_refused_at_once(length: str) -> None:
     with pytest.raises(StorageRestError, match="RequestBodyTooLarge"):
