@@ -71,6 +71,8 @@ class BlobWorld:
         self.level: AuthLevel = level
         self.store: Store = MemoryStore() if store is None else store
         self.clock = ManualClock()
+        self.snapshots: dict[str, str] = {}
+        """Snapshots that a test remembers, by a name of its own."""
         self.start()
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ from localzure.services.storage_rest.times import EntityTags, Ticks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Protocol
 
     from localzure.auth.accounts import Accounts
     from localzure.auth.principal import AuthLevel, Principal
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from localzure.services.blob.operations import Operation
     from localzure.services.interface import Address, Clock, Entropy, HttpRequest, ServiceContext, Transactions
     from localzure_storage.extents import Extents
+
+    class Admit(Protocol):
+        """Lets a request in: as a principal that is known already, or as who it proves to be from."""
+
+        def __call__(self, request: HttpRequest, address: Address, principal: Principal | None = None) -> Call:
+            """Raises BlobError, AuthenticationError."""
+            ...
 
 
 @dataclass(slots=True)
@@ -31,6 +39,8 @@ class Parts:
     engine: Engine
     accounts: Accounts
     level: AuthLevel
+    admit: Admit
+    """Who sent a request and what it is for, for the sources of copies too (see `http.BlobService.admit`)."""
     tags: EntityTags = field(default_factory=EntityTags)
 
     @classmethod
@@ -40,10 +50,13 @@ class Parts:
         accounts: Accounts,
         level: AuthLevel,
         features: Mapping[str, AccountFeatures],
+        admit: Admit,
     ) -> Parts:
         """Build the parts from what the server gives."""
         engine = Engine(BlobKeys(context.space), context.extents, features)
-        return cls(context.transactions, context.extents, context.clock, context.entropy, engine, accounts, level)
+        return cls(
+            context.transactions, context.extents, context.clock, context.entropy, engine, accounts, level, admit
+        )
 
     def writing(self) -> Moment:
         """The instant of a request that writes, with the entity tag of what it writes."""
@@ -69,3 +82,5 @@ class Call:
     blob: str
     """Empty for an operation on the service or a container."""
     principal: Principal
+    permissions: frozenset[str] | None = None
+    """What a shared access signature gives; None for a caller without one."""

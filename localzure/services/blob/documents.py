@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from localzure.services.blob.call import Call
+    from localzure.services.blob.engine.pages import PageRanges
     from localzure.services.blob.engine.tag_search import FoundPage
     from localzure.services.blob.model import (
         BlobPage,
@@ -249,6 +250,17 @@ def block_lists(lists: BlockLists) -> bytes:
         if blocks is not None
     ]
     return f"{_DECLARATION}<BlockList>{''.join(parts)}</BlockList>".encode()
+
+
+def page_ranges(ranges: PageRanges) -> bytes:
+    """Write Get Page Ranges."""
+    items = "".join(
+        f"<{name}><Start>{run.start}</Start><End>{run.stop - 1}</End></{name}>"
+        for run in ranges.ranges
+        for name in ("ClearRange" if run.is_clear else "PageRange",)
+    )
+    marker = "" if ranges.next_marker is None else f"<NextMarker>{ranges.next_marker}</NextMarker>"
+    return f"{_DECLARATION}<PageList>{items}{marker}</PageList>".encode()
 
 
 def _block(block: Block) -> str:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from localzure.auth.authenticate import refuse_anonymous
 from localzure.auth.principal import PrincipalKind
 from localzure.services.blob import documents, replies, requests
-from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES, Upload, open_body
+from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES, open_body
 from localzure.services.blob.engine import blobs, blocks, containers, listing, past
 from localzure.services.blob.engine.content import ContentReader
 from localzure.services.blob.engine.past import CreateSnapshot
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.handling import reading, writing, xml_reply
 from localzure.services.blob.model import (
+    Block,
     BlockListKind,
     ByteRange,
     CommitBlocks,
@@ -26,13 +27,13 @@ from localzure.services.blob.model import (
     SetBlobHeaders,
     SetBlobMetadata,
 )
+from localzure.services.blob.uploading import Uploading, check_digest, content_length
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import reply_headers
 from localzure.services.storage_rest.sinks import Bodiless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from localzure.services.blob.bodies import Upload
     from localzure.services.blob.call import Call
     from localzure.services.blob.model import BlobPage, BlobRecord, BlockLists, ContainerPage
     from localzure.services.interface import BodySink
@@ -186,68 +187,9 @@ def _range_reply(call: Call, reader: Reader, record: BlobRecord, asked: ByteRang
 # --- uploads ------------------------------------------------------------------------------------------------------
 
 
-class Uploading:
-    """The sink of an operation whose body is content."""
-
-    __slots__ = ("_call", "_finish", "_promised", "_upload")
-
-    def __init__(
-        self,
-        call: Call,
-        promised: int,
-        finish: Callable[[Upload], HttpReply],
-        *,
-        with_md5: bool,
-    ) -> None:
-        """`promised` is the length that the head gives; `finish` does the operation with the whole body."""
-        self._call = call
-        self._promised = promised
-        self._finish = finish
-        self._upload = Upload(call.parts.transactions, call.parts.extents, with_md5=with_md5)
-
-    def write(self, data: bytes) -> None:
-        """See `BodySink`."""
-        self._upload.write(data)
-        if self._upload.size > self._promised:
-            raise requests.bad_header("Content-Length", str(self._promised))
-
-    def finish(self) -> HttpReply:
-        """See `BodySink`."""
-        if self._upload.size != self._promised:
-            raise requests.bad_header("Content-Length", str(self._promised))
-        reply = self._finish(self._upload)
-        self._upload.release_after_commit()
-        return reply
-
-    def abandon(self) -> None:
-        """See `BodySink`."""
-        self._upload.release()
-
-
-def _content_length(call: Call, length_max: int) -> int:
-    text = call.request.headers.get("content-length")
-    if text is None:
-        raise BlobError("MissingContentLengthHeader")
-    if not text.isdecimal() or len(text) > 18:
-        raise requests.bad_header("Content-Length", text)
-    length = int(text)
-    if length > length_max:
-        raise BlobError("RequestBodyTooLarge", MaxLimit=str(length_max))
-    return length
-
-
-def _check_digest(expected: bytes | None, computed: bytes | None) -> None:
-    if expected is not None and expected != computed:
-        raise BlobError(
-            "Md5Mismatch",
-            UserSpecifiedMd5=replies.md5_text(expected),
-            ServerCalculatedMd5=replies.md5_text(computed or b""),
-        )
-
-
 def put_blob(call: Call) -> BodySink:
     """Put Blob, of a block blob."""
-    length = _content_length(call, PUT_BLOB_BYTES_MAX)
+    length = content_length(call, PUT_BLOB_BYTES_MAX)
     target = requests.on_base_blob(call)
     properties = requests.blob_properties(call, has_content=True)
     sent = requests.md5(call, "content-md5")
@@ -260,8 +202,8 @@ def put_blob(call: Call) -> BodySink:
     def finish(upload: Upload) -> HttpReply:
         digest = upload.md5()
         assert digest is not None, "the upload was told to compute it"
-        _check_digest(sent, digest)
-        _check_digest(kept, digest)
+        check_digest(sent, digest)
+        check_digest(kept, digest)
         properties.headers.content_md5 = digest
         with parts.transactions.writer() as writer:
             content = upload.content(writer, INLINE_BYTES_MAX)
@@ -273,7 +215,7 @@ def put_blob(call: Call) -> BodySink:
 
 def put_block(call: Call) -> BodySink:
     """Put Block."""
-    length = _content_length(call, PUT_BLOCK_BYTES_MAX)
+    length = content_length(call, PUT_BLOCK_BYTES_MAX)
     if not length:
         raise requests.bad_header("Content-Length", "0")
     command = requests.stage_block(call)
@@ -285,9 +227,9 @@ def put_block(call: Call) -> BodySink:
 
     def finish(upload: Upload) -> HttpReply:
         digest = upload.md5()
-        _check_digest(sent, digest)
+        check_digest(sent, digest)
         with parts.transactions.writer() as writer:
-            blocks.stage(parts.engine, writer, command, upload.extent(writer), length, parts.writing())
+            blocks.stage(parts.engine, writer, command, Block("", length, upload.extent(writer)), parts.writing())
         return replies.block_staged(call, digest)
 
     return Uploading(call, length, finish, with_md5=sent is not None)
@@ -300,7 +242,7 @@ class _CommittingBlocks:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._left = _content_length(call, BLOCK_LIST_BYTES_MAX)
+        self._left = content_length(call, BLOCK_LIST_BYTES_MAX)
         self._target = requests.on_base_blob(call)
         self._properties = requests.blob_properties(call, has_content=False)
         self._expected = requests.md5(call, "content-md5")
@@ -318,7 +260,7 @@ class _CommittingBlocks:
         if self._left:
             raise requests.bad_header("Content-Length", self._call.request.headers["content-length"])
         digest = self._digest.digest()
-        _check_digest(self._expected, digest)
+        check_digest(self._expected, digest)
         command = CommitBlocks(self._target, self._properties, self._reader.close())
         parts = self._call.parts
         with parts.transactions.writer() as writer:

@@ -21,7 +21,8 @@ from localzure.services.storage_rest.query import UriError, decode_path, parse_q
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localzure.auth.principal import AuthLevel
+    from localzure.auth.accounts import Accounts
+    from localzure.auth.principal import AuthLevel, Principal
     from localzure.services.blob.engine.state import AccountFeatures
     from localzure.services.interface import (
         Address,
@@ -47,8 +48,8 @@ _SPECIAL_CONTAINERS = frozenset({ROOT_CONTAINER, "$web", "$logs"})
 class BlobSettings:
     """What the service is told to be."""
 
-    accounts: Mapping[str, tuple[bytes, ...]] = field(repr=False)
-    """Account name → its one or two keys, decoded from base64."""
+    accounts: Accounts | Mapping[str, tuple[bytes, ...]] = field(repr=False)
+    """Account name → its one or two keys, decoded from base64; or what other services share with this one."""
     auth_level: AuthLevel = "verify"
     features: Mapping[str, AccountFeatures] = field(default_factory=dict)
     """Account → what Azure sets for it outside of this API; accounts that are not here are plain ones."""
@@ -58,14 +59,32 @@ class BlobService:
     """Blob storage (see `localzure.services.interface.HttpService`)."""
 
     def __init__(self, context: ServiceContext, settings: BlobSettings) -> None:
-        self._parts = Parts.build(context, prepare_accounts(settings.accounts), settings.auth_level, settings.features)
+        self._parts = Parts.build(
+            context, prepare_accounts(settings.accounts), settings.auth_level, settings.features, self.admit
+        )
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         """Authorise and route a request by its head. Raises BlobError, AuthenticationError."""
-        parts = self._parts
         if request.method == "OPTIONS":
             raise BlobError("NotImplemented", Operation="Service_PreflightRequest")
-        principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), BLOB_DOOR)
+        call = self.admit(request, address)
+        operation = call.operation
+        if operation.handler is None:
+            raise not_implemented(operation)
+        if not operation.refused.isdisjoint(request.headers):
+            raise refuse_header(operation, request.headers)
+        sink = operation.handler(call)
+        sas = call.principal.sas
+        return sink if sas is None or call.permissions is None else access.handle(call, sas, sink, call.permissions)
+
+    def admit(self, request: HttpRequest, address: Address, principal: Principal | None = None) -> Call:
+        """Return what a request asks for, once its sender may ask for it. Raises BlobError, AuthenticationError.
+
+        A `principal` that is given is known to be the sender.
+        """
+        parts = self._parts
+        if principal is None:
+            principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), BLOB_DOOR)
         if address.account not in parts.accounts:
             raise BlobError("ResourceNotFound")
         headers = request.headers
@@ -83,14 +102,9 @@ class BlobService:
         call = Call(parts, request, address, operation, query, container, blob, principal)
         if principal.kind is PrincipalKind.ANONYMOUS:
             _check_public(call)
-        sas = principal.sas
-        permissions = None if sas is None else access.check(call, sas)
-        if operation.handler is None:
-            raise not_implemented(operation)
-        if not operation.refused.isdisjoint(headers):
-            raise refuse_header(operation, headers)
-        sink = operation.handler(call)
-        return sink if sas is None or permissions is None else access.handle(call, sas, sink, permissions)
+        if principal.sas is not None:
+            call.permissions = access.check(call, principal.sas)
+        return call
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""

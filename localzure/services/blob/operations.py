@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from localzure.services.blob import grants, handlers, tagging
+from localzure.services.blob import copying, grants, growing, handlers, tagging
 from localzure.services.blob.errors import BlobError
 
 if TYPE_CHECKING:
@@ -309,7 +309,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _row("Blob_ChangeLease", "PUT", "blob - lease", "w", _lease("change"), conditions=_ALL, handler=grants.lease_blob),
     _row("Blob_BreakLease", "PUT", "blob - lease", "w", _lease("break"), conditions=_ALL, handler=grants.lease_blob),
     _row("Blob_CreateSnapshot", "PUT", "blob - snapshot", "cw", conditions=_ALL, handler=handlers.create_snapshot),
-    _row("Blob_AbortCopyFromURL", "PUT", "blob - copy", "w", Has("x-ms-copy-action", "abort")),
+    _row(
+        "Blob_AbortCopyFromURL", "PUT", "blob - copy", "w", Has("x-ms-copy-action", "abort"), handler=copying.abort_copy
+    ),
     _row("Blob_SetTier", "PUT", "blob - tier", "w"),
     _row("Blob_GetAccountInfo", "GET", "blob account properties", "rwdlacup"),
     _row("Blob_GetAccountInfoWithHead", "HEAD", "blob account properties", "rwdlacup"),
@@ -317,10 +319,35 @@ OPERATIONS: tuple[Operation, ...] = (
     _row("Blob_GetTags", "GET", "blob - tags", "t", handler=tagging.get_tags),
     _row("Blob_SetTags", "PUT", "blob - tags", "t", handler=tagging.set_tags),
     # What PUT to a blob without `comp` means, its headers tell: first the copies, then the kinds of blobs.
-    _row("BlockBlob_PutBlobFromUrl", "PUT", "blob - -", "cw", _BLOCK_BLOB, _SOURCE, conditions=_ALL),
+    _row(
+        "BlockBlob_PutBlobFromUrl",
+        "PUT",
+        "blob - -",
+        "cw",
+        _BLOCK_BLOB,
+        _SOURCE,
+        conditions=_ALL,
+        handler=copying.put_from_url,
+    ),
     _row("BlockBlob_Upload", "PUT", "blob - -", "cw", _BLOCK_BLOB, conditions=_ALL, handler=handlers.put_blob),
-    _row("PageBlob_Create", "PUT", "blob - -", "cw", Has("x-ms-blob-type", "PageBlob"), conditions=_ALL),
-    _row("AppendBlob_Create", "PUT", "blob - -", "cw", Has("x-ms-blob-type", "AppendBlob"), conditions=_ALL),
+    _row(
+        "PageBlob_Create",
+        "PUT",
+        "blob - -",
+        "cw",
+        Has("x-ms-blob-type", "PageBlob"),
+        conditions=_ALL,
+        handler=growing.create_page_blob,
+    ),
+    _row(
+        "AppendBlob_Create",
+        "PUT",
+        "blob - -",
+        "cw",
+        Has("x-ms-blob-type", "AppendBlob"),
+        conditions=_ALL,
+        handler=growing.create_append_blob,
+    ),
     _row(
         "Blob_CopyFromURL",
         "PUT",
@@ -329,10 +356,19 @@ OPERATIONS: tuple[Operation, ...] = (
         _SOURCE,
         Has("x-ms-requires-sync", "true"),
         conditions=_ALL,
+        handler=copying.start_copy,
     ),
-    _row("Blob_StartCopyFromURL", "PUT", "blob - -", "cw", _SOURCE, conditions=_ALL),
+    _row("Blob_StartCopyFromURL", "PUT", "blob - -", "cw", _SOURCE, conditions=_ALL, handler=copying.start_copy),
     # Setting properties: size and sequence number are a page blob's.
-    _row("PageBlob_Resize", "PUT", "blob - properties", "w", Has("x-ms-blob-content-length"), conditions=_ALL),
+    _row(
+        "PageBlob_Resize",
+        "PUT",
+        "blob - properties",
+        "w",
+        Has("x-ms-blob-content-length"),
+        conditions=_ALL,
+        handler=growing.set_page_properties,
+    ),
     _row(
         "PageBlob_UpdateSequenceNumber",
         "PUT",
@@ -340,10 +376,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "w",
         Has("x-ms-sequence-number-action"),
         conditions=_ALL,
+        handler=growing.set_page_properties,
     ),
     _row("Blob_SetHTTPHeaders", "PUT", "blob - properties", "w", conditions=_ALL, handler=handlers.set_blob_headers),
     # Block blobs.
-    _row("BlockBlob_StageBlockFromURL", "PUT", "blob - block", "w", _SOURCE),
+    _row("BlockBlob_StageBlockFromURL", "PUT", "blob - block", "w", _SOURCE, handler=copying.put_block_from_url),
     _row("BlockBlob_StageBlock", "PUT", "blob - block", "w", handler=handlers.put_block),
     _row(
         "BlockBlob_CommitBlockList",
@@ -363,9 +400,26 @@ OPERATIONS: tuple[Operation, ...] = (
         Has("x-ms-page-write", "update"),
         _SOURCE,
         conditions=_ALL,
+        handler=copying.put_pages_from_url,
     ),
-    _row("PageBlob_UploadPages", "PUT", "blob - page", "w", Has("x-ms-page-write", "update"), conditions=_ALL),
-    _row("PageBlob_ClearPages", "PUT", "blob - page", "w", Has("x-ms-page-write", "clear"), conditions=_ALL),
+    _row(
+        "PageBlob_UploadPages",
+        "PUT",
+        "blob - page",
+        "w",
+        Has("x-ms-page-write", "update"),
+        conditions=_ALL,
+        handler=growing.put_pages,
+    ),
+    _row(
+        "PageBlob_ClearPages",
+        "PUT",
+        "blob - page",
+        "w",
+        Has("x-ms-page-write", "clear"),
+        conditions=_ALL,
+        handler=growing.clear_pages,
+    ),
     _row(
         "PageBlob_GetPageRangesDiff",
         "GET",
@@ -374,6 +428,7 @@ OPERATIONS: tuple[Operation, ...] = (
         Has("prevsnapshot", is_parameter=True),
         conditions=_ALL,
         public="blob",
+        handler=growing.get_page_ranges,
     ),
     _row(
         "PageBlob_GetPageRangesDiff",
@@ -383,13 +438,37 @@ OPERATIONS: tuple[Operation, ...] = (
         Has("x-ms-previous-snapshot-url"),
         conditions=_ALL,
         public="blob",
+        handler=growing.get_page_ranges,
     ),
-    _row("PageBlob_GetPageRanges", "GET", "blob - pagelist", "r", conditions=_ALL, public="blob"),
-    _row("PageBlob_CopyIncremental", "PUT", "blob - incrementalcopy", "w", conditions=_ALL),
+    _row(
+        "PageBlob_GetPageRanges",
+        "GET",
+        "blob - pagelist",
+        "r",
+        conditions=_ALL,
+        public="blob",
+        handler=growing.get_page_ranges,
+    ),
+    _row(
+        "PageBlob_CopyIncremental",
+        "PUT",
+        "blob - incrementalcopy",
+        "w",
+        conditions=_ALL,
+        handler=copying.incremental_copy,
+    ),
     # Append blobs.
-    _row("AppendBlob_AppendBlockFromUrl", "PUT", "blob - appendblock", "aw", _SOURCE, conditions=_ALL),
-    _row("AppendBlob_AppendBlock", "PUT", "blob - appendblock", "aw", conditions=_ALL),
-    _row("AppendBlob_Seal", "PUT", "blob - seal", "aw", conditions=_ALL),
+    _row(
+        "AppendBlob_AppendBlockFromUrl",
+        "PUT",
+        "blob - appendblock",
+        "aw",
+        _SOURCE,
+        conditions=_ALL,
+        handler=copying.append_from_url,
+    ),
+    _row("AppendBlob_AppendBlock", "PUT", "blob - appendblock", "aw", conditions=_ALL, handler=growing.append_block),
+    _row("AppendBlob_Seal", "PUT", "blob - seal", "aw", conditions=_ALL, handler=growing.seal),
 )
 """Every operation."""
 

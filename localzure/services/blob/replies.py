@@ -15,6 +15,7 @@ from localzure.services.storage_rest.times import format_etag
 
 if TYPE_CHECKING:
     from localzure.services.blob.call import Call
+    from localzure.services.blob.engine.appends import Appended
     from localzure.services.blob.model import ContainerRecord, Lease
 
 Headers = list[tuple[str, str]]
@@ -151,6 +152,43 @@ def block_staged(call: Call, digest: bytes | None) -> HttpReply:
         headers.append(("content-md5", md5_text(digest)))
     headers.append(("x-ms-request-server-encrypted", "true"))
     return HttpReply(201, headers)
+
+
+def block_appended(call: Call, appended: Appended, digest: bytes | None) -> HttpReply:
+    """The reply to Append Block."""
+    record = appended.record
+    reply = blob_written(call, record, digest)
+    reply.headers += [
+        ("x-ms-blob-append-offset", str(appended.offset)),
+        ("x-ms-blob-committed-block-count", str(record.block_count)),
+    ]
+    return reply
+
+
+def sealed(call: Call, record: BlobRecord) -> HttpReply:
+    """The reply to Seal."""
+    headers = tagged(call, record)
+    headers.append(("x-ms-blob-sealed", "true"))
+    return HttpReply(200, headers)
+
+
+def pages_written(call: Call, record: BlobRecord, digest: bytes | None) -> HttpReply:
+    """The reply to Put Page."""
+    reply = blob_written(call, record, digest)
+    reply.headers.append(("x-ms-blob-sequence-number", str(record.sequence_number)))
+    return reply
+
+
+def pages_cleared(call: Call, record: BlobRecord) -> HttpReply:
+    """The reply to Put Page, clearing."""
+    return pages_written(call, record, None)
+
+
+def page_properties_set(call: Call, record: BlobRecord) -> HttpReply:
+    """The reply to Set Blob Properties of a page blob."""
+    headers = tagged(call, record)
+    headers.append(("x-ms-blob-sequence-number", str(record.sequence_number)))
+    return HttpReply(200, headers)
 
 
 def blob_metadata(call: Call, record: BlobRecord) -> HttpReply:

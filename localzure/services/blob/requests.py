@@ -56,6 +56,9 @@ TAGS_MAX = 10
 TIERS = {tier.lower(): tier for tier in ("Hot", "Cool", "Cold", "Smart", "Archive")}
 """The access tiers of block blobs."""
 
+PREMIUM_TIERS = frozenset({"P4", "P6", "P10", "P15", "P20", "P30", "P40", "P50", "P60", "P70", "P80"})
+"""The access tiers of page blobs in premium accounts."""
+
 CONTAINER_INCLUDES = frozenset({"", "metadata", "deleted", "system"})
 """What a listing of containers may include."""
 
@@ -198,12 +201,12 @@ def blob_properties(call: Call, *, has_content: bool) -> BlobProperties:
     if headers.content_type is None:
         headers.content_type = "application/octet-stream"
     tier = call.request.headers.get("x-ms-access-tier")
-    if tier is not None and tier.lower() not in TIERS:
+    if tier is not None and tier.lower() not in TIERS and tier.upper() not in PREMIUM_TIERS:
         raise bad_header("x-ms-access-tier", tier)
     return BlobProperties(
         headers,
         metadata(call),
-        None if tier is None else TIERS[tier.lower()],
+        None if tier is None else TIERS.get(tier.lower(), tier.upper()),
         tags(call),
         immutable_until=http_time(call, "x-ms-immutability-policy-until-date"),
         immutability_mode=immutability_mode(call),
@@ -262,8 +265,8 @@ def on_blob(call: Call) -> OnBlob:
     query = call.query
     target = OnBlob(call.address.account, call.container, call.blob, conditions(call), lease_id(call, "x-ms-lease-id"))
     if query:
-        target.snapshot = _ticks(query, "snapshot")
-        target.version = _ticks(query, "versionid")
+        target.snapshot = ticks("snapshot", query["snapshot"]) if query.get("snapshot") else None
+        target.version = ticks("versionid", query["versionid"]) if query.get("versionid") else None
         if target.snapshot is not None and target.version is not None:
             raise bad_parameter("versionid", query["versionid"], "A snapshot has no versions.")
     if "x-ms-encryption-key" in headers:
@@ -272,14 +275,12 @@ def on_blob(call: Call) -> OnBlob:
     return target
 
 
-def _ticks(query: Mapping[str, str], name: str) -> Ticks | None:
-    text = query.get(name)
-    if not text:
-        return None
-    ticks = parse_ticks(text)
-    if ticks is None:
+def ticks(name: str, text: str) -> Ticks:
+    """Read the time that names a snapshot or a version."""
+    found = parse_ticks(text)
+    if found is None:
         raise bad_parameter(name, text, "Not a valid DateTime.")
-    return ticks
+    return found
 
 
 def lease_id(call: Call, name: str) -> str | None:
@@ -432,6 +433,29 @@ def stage_block(call: Call) -> StageBlock:
     return StageBlock(on_base_blob(call), text)
 
 
+def source_conditions(call: Call) -> Conditions:
+    """Read what a copy asks of its source."""
+    headers = call.request.headers
+    if not any(name.startswith("x-ms-source-if-") for name in headers):
+        return UNCONDITIONAL
+    tags = headers.get("x-ms-source-if-tags")
+    return Conditions(
+        if_match=_tags(headers.get("x-ms-source-if-match", "")),
+        if_none_match=_tags(headers.get("x-ms-source-if-none-match", "")),
+        if_modified_since=http_time(call, "x-ms-source-if-modified-since"),
+        if_unmodified_since=http_time(call, "x-ms-source-if-unmodified-since"),
+        if_tags=None if tags is None else tag_condition("x-ms-source-if-tags", tags),
+    )
+
+
+def priority(call: Call) -> str:
+    """Read how urgent a rehydration is."""
+    text = call.request.headers.get("x-ms-rehydrate-priority", "Standard")
+    if text.lower() not in {"standard", "high"}:
+        raise bad_header("x-ms-rehydrate-priority", text)
+    return text.capitalize()
+
+
 def block_list_kind(call: Call) -> BlockListKind:
     """Read which blocks Get Block List is asked for."""
     text = call.query.get("blocklisttype") or "committed"
@@ -441,13 +465,13 @@ def block_list_kind(call: Call) -> BlockListKind:
         raise bad_parameter("blocklisttype", text) from None
 
 
-def byte_range(call: Call) -> ByteRange | None:
-    """Read the range of a download; `x-ms-range` comes before `Range`.
+def byte_range(call: Call, name: str = "") -> ByteRange | None:
+    """Read the range of a download, or that of a header; `x-ms-range` comes before `Range`.
 
     A `Range` of another form than Azure's two is passed over, as HTTP allows; an `x-ms-range` is refused.
     """
     headers = call.request.headers
-    name = "x-ms-range" if "x-ms-range" in headers else "range"
+    name = name or ("x-ms-range" if "x-ms-range" in headers else "range")
     text = headers.get(name)
     if not text:
         return None
@@ -456,7 +480,7 @@ def byte_range(call: Call) -> ByteRange | None:
         first, last = int(match[1]), int(match[2]) if match[2] else None
         if last is None or first <= last:
             return ByteRange(first, last)
-    if name == "x-ms-range":
+    if name != "range":
         raise bad_header(name, text)
     return None
 

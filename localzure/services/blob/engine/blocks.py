@@ -50,8 +50,11 @@ def check_stage(engine: Engine, reader: Reader, command: StageBlock, moment: Mom
         _check_staging(_staging(engine, reader, record.staging), command.block)
 
 
-def stage(engine: Engine, writer: Writer, command: StageBlock, extent: ExtentId, size: int, moment: Moment) -> None:
-    """Put Block: keep a block until a list commits it, in place of one with the same id."""
+def stage(engine: Engine, writer: Writer, command: StageBlock, block: Block, moment: Moment) -> None:
+    """Put Block: keep a block until a list commits it, in place of one with the same id.
+
+    The block's extent is to be retained, its name to be given.
+    """
     key, record = _check_target(engine, writer, command, moment)
     staging_id = None if record is None else record.staging
     if staging_id is None:
@@ -67,8 +70,9 @@ def stage(engine: Engine, writer: Writer, command: StageBlock, extent: ExtentId,
         writer.put(engine.keys.staging(staging_id), _encode(staging))
     else:
         engine.extents.release(writer, _decode_block(replaced).extent)
-    engine.extents.retain(writer, extent)
-    writer.put(block_key, _encode(Block(command.block, size, extent)))
+    engine.extents.retain(writer, block.extent)
+    block.name = command.block
+    writer.put(block_key, _encode(block))
 
 
 def _check_target(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localzure.services.blob.engine.state import Engine
+    from localzure.services.blob.model import Block
     from localzure_storage.store import Reader, Writer
 
 
@@ -88,14 +89,17 @@ def writable(engine: Engine, writer: Writer, layer_id: int) -> int:
     return create(engine, writer, layer_id)
 
 
-def write(engine: Engine, writer: Writer, layer_id: int, start: int, stop: int, extent: ExtentId | None) -> None:
-    """Put the pages from `start` to `stop`: those of an extent, to retain, or zeros."""
+def write(engine: Engine, writer: Writer, layer_id: int, start: int, stop: int, block: Block | None) -> None:
+    """Put the pages from `start` to `stop`: those of a block, whose extent is to be retained, or zeros."""
     _cut(engine, writer, layer_id, start, stop)
-    if extent is not None:
-        engine.extents.retain(writer, extent)
+    if block is not None:
+        engine.extents.retain(writer, block.extent)
+        run = PageRun(block.size, block.extent, block.offset)
     elif load(engine, writer, layer_id).below is None:
         return
-    writer.put(engine.keys.run(layer_id, start), _encode(PageRun(stop - start, extent)))
+    else:
+        run = PageRun(stop - start, None)
+    writer.put(engine.keys.run(layer_id, start), _encode(run))
 
 
 def _cut(engine: Engine, writer: Writer, layer_id: int, start: int, stop: int) -> None:

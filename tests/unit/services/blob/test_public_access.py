@@ -18,14 +18,21 @@ def world() -> BlobWorld:
         assert world.send(sign(world.describe("PUT", name, "restype=container", headers))).status == 201
         upload = world.describe("PUT", f"{name}/a", "", {"x-ms-blob-type": "BlockBlob", "content-length": "3"})
         assert world.send(sign(upload), [b"abc"]).status == 201
+        kind = {"x-ms-blob-type": "PageBlob", "x-ms-blob-content-length": "512", "content-length": "0"}
+        assert world.send(sign(world.describe("PUT", f"{name}/pages", "", kind))).status == 201
+        taken = world.send(sign(world.describe("PUT", f"{name}/pages", "comp=snapshot", {"content-length": "0"})))
+        world.snapshots[name] = taken.headers["x-ms-snapshot"]
     return world
 
 
 def ask(world: BlobWorld, row: Operation, container: str) -> Answer:
-    path = f"{container}/a" if row.resource == "blob" else container
+    blob = "pages" if row.name.startswith("PageBlob") else "a"
+    path = f"{container}/{blob}" if row.resource == "blob" else container
     query = "&".join(f"{name}={value}" for name, value in (("restype", row.restype), ("comp", row.comp)) if value)
-    query += "".join(f"&{has.name}=x" for has in row.when if has.is_parameter)
-    return world.ask(row.method, path, query)
+    snapshot = world.snapshots.get(container, "2026-01-01T00:00:00Z")
+    query += "".join(f"&{has.name}={snapshot if blob == 'pages' else 'x'}" for has in row.when if has.is_parameter)
+    headers = {has.name: f"http://x/y?snapshot={snapshot}" for has in row.when if not has.is_parameter}
+    return world.ask(row.method, path, query, headers)
 
 
 @pytest.mark.parametrize("row", READS, ids=lambda row: row.name)

@@ -1,0 +1,169 @@
+"""Copies on the wire: Copy Blob, Copy Blob From URL, Put Blob From URL, and ranges taken from a URL."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from localzure.services.blob import growing_requests, replies, requests, sources
+from localzure.services.blob.engine import appends, blocks, copies, pages
+from localzure.services.blob.engine.copies import CopyBlob
+from localzure.services.blob.errors import BlobError
+from localzure.services.blob.handling import writing
+from localzure.services.blob.uploading import check_digest
+from localzure.services.interface import HttpReply
+from localzure.services.storage_rest.sinks import Bodiless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localzure.services.blob.call import Call
+    from localzure.services.blob.engine.copies import Source
+    from localzure.services.blob.engine.state import Engine, Moment
+    from localzure.services.blob.model import BlobRecord, Block
+    from localzure.services.interface import BodySink
+    from localzure_storage.store import Writer
+
+DIGEST_BYTES_MAX = 256 * 1024 * 1024
+"""Longest source whose MD5 is checked: Copy Blob From URL takes no longer ones at all."""
+
+
+def _copy(call: Call) -> CopyBlob:
+    """Read Copy Blob and Copy Blob From URL."""
+    headers = call.request.headers
+    source = sources.read(call, trusts_own_account=call.operation.name == "Blob_StartCopyFromURL")
+    return CopyBlob(
+        requests.on_base_blob(call),
+        source,
+        requests.blob_properties(call, has_content=False),
+        str(call.parts.entropy.uuid()),
+        keeps_tags=headers.get("x-ms-copy-source-tag-option", "REPLACE").upper() == "COPY",
+        seals=requests.flag(call, "x-ms-seal-blob") if "x-ms-seal-blob" in headers else None,
+        rehydrate_priority=requests.priority(call),
+        md5=requests.md5(call, "x-ms-source-content-md5"),
+    )
+
+
+def _put(call: Call) -> CopyBlob:
+    """Read Put Blob From URL: system properties of the request's come before the source's."""
+    headers = call.request.headers
+    command = _copy(call)
+    command.is_put = True
+    properties = requests.content_headers(call, has_content=False)
+    if headers.get("x-ms-copy-source-blob-properties", "true").lower() == "false" or any(
+        name.startswith("x-ms-blob-content-") or name == "x-ms-blob-cache-control" for name in headers
+    ):
+        command.headers = properties
+        properties.content_type = properties.content_type or "application/octet-stream"
+    return command
+
+
+def _do_copy(engine: Engine, writer: Writer, command: CopyBlob, moment: Moment) -> BlobRecord:
+    if command.md5 is not None:
+        source = _source(engine, writer, command.source, moment)
+        if source.length <= DIGEST_BYTES_MAX:
+            data = copies.read_range(engine, writer, source, 0, source.length)
+            check_digest(command.md5, hashlib.md5(data, usedforsecurity=False).digest())
+    _source(engine, writer, command.source, moment)
+    return copies.copy(engine, writer, command, moment)
+
+
+def _source(engine: Engine, writer: Writer, source: Source, moment: Moment) -> BlobRecord:
+    try:
+        return copies.find_source(engine, writer, source, moment)
+    except BlobError as error:
+        if error.code in {"BlobNotFound", "ContainerNotFound"}:
+            raise sources.unverified(error) from error
+        raise
+
+
+def _render_copy(call: Call, record: BlobRecord) -> HttpReply:
+    headers = replies.tagged(call, record)
+    assert record.copy is not None, "a copy leaves its trace"
+    headers += [("x-ms-copy-id", record.copy.id), ("x-ms-copy-status", record.copy.status)]
+    return HttpReply(202, headers)
+
+
+def _render_put(call: Call, record: BlobRecord) -> HttpReply:
+    return replies.blob_written(call, record, record.headers.content_md5)
+
+
+def _render_abort(call: Call, _reply: None) -> HttpReply:
+    return replies.done(call, None)
+
+
+start_copy = writing(_copy, _do_copy, _render_copy)
+put_from_url = writing(_put, _do_copy, _render_put)
+abort_copy = writing(requests.on_base_blob, copies.abort, _render_abort)
+incremental_copy = writing(_copy, copies.copy_incremental, _render_copy)
+
+
+# --- ranges -------------------------------------------------------------------------------------------------------
+
+
+def _taking(call: Call, length_max: int, use: Callable[[Engine, Writer, Block, Moment], HttpReply]) -> BodySink:
+    """Return the sink of an operation that takes a range of its source; `use` gets it as a pinned block."""
+    source = sources.read(call)
+    asked = requests.byte_range(call, "x-ms-source-range")
+    expected = requests.md5(call, "x-ms-source-content-md5")
+
+    def finish() -> HttpReply:
+        parts = call.parts
+        engine = parts.engine
+        with parts.transactions.writer() as writer:
+            moment = parts.writing()
+            record = _source(engine, writer, source, moment)
+            first = 0 if asked is None else asked.first
+            last = record.length - 1 if asked is None or asked.last is None else min(asked.last, record.length - 1)
+            if first > last:
+                raise BlobError("InvalidRange")
+            if last - first >= length_max:
+                raise BlobError("RequestBodyTooLarge", MaxLimit=str(length_max))
+            if expected is not None:
+                data = copies.read_range(engine, writer, record, first, last - first + 1)
+                check_digest(expected, hashlib.md5(data, usedforsecurity=False).digest())
+            block = copies.take_range(engine, writer, record, first, last - first + 1)
+            try:
+                return use(engine, writer, block, moment)
+            finally:
+                engine.extents.unpin(block.extent)
+
+    return Bodiless(finish)
+
+
+def put_block_from_url(call: Call) -> BodySink:
+    """Put Block From URL."""
+    command = requests.stage_block(call)
+    expected = requests.md5(call, "x-ms-source-content-md5")
+
+    def use(engine: Engine, writer: Writer, block: Block, moment: Moment) -> HttpReply:
+        blocks.stage(engine, writer, command, block, moment)
+        return replies.block_staged(call, expected)
+
+    return _taking(call, 4000 * 1024 * 1024, use)
+
+
+def append_from_url(call: Call) -> BodySink:
+    """Append Block From URL."""
+    command = growing_requests.append_block(call)
+    expected = requests.md5(call, "x-ms-source-content-md5")
+
+    def use(engine: Engine, writer: Writer, block: Block, moment: Moment) -> HttpReply:
+        appended = appends.append(engine, writer, command, block, moment)
+        return replies.block_appended(call, appended, expected)
+
+    return _taking(call, growing_requests.APPEND_BYTES_MAX, use)
+
+
+def put_pages_from_url(call: Call) -> BodySink:
+    """Put Page From URL."""
+    command = growing_requests.write_pages(call)
+    expected = requests.md5(call, "x-ms-source-content-md5")
+
+    def use(engine: Engine, writer: Writer, block: Block, moment: Moment) -> HttpReply:
+        if block.size != command.stop - command.start:
+            raise BlobError("InvalidPageRange")
+        record = pages.write(engine, writer, command, block, moment)
+        return replies.pages_written(call, record, expected)
+
+    return _taking(call, growing_requests.PAGES_BYTES_MAX, use)
