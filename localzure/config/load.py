@@ -16,14 +16,19 @@ from typing import TYPE_CHECKING, Any
 from localzure.config import values
 from localzure.config.file import ConfigurationError, read_file
 from localzure.config.options import BY_PATH, CONFIG_FLAG, CONFIG_VARIABLE, ENDPOINT_VARIABLE, OPTIONS, PREFIX
-from localzure.config.settings import LogSettings, Ports, Settings, SharedAccessKey
+from localzure.config.settings import DEVELOPMENT_ACCOUNT, EntraOptions, LogSettings, Ports, Settings, SharedAccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from localzure.config.settings import StorageAccount
+
 _DEFAULT, _FILE, _ENVIRONMENT, _COMMAND_LINE = range(4)
 
 _DEFAULT_DATA_DIR = ".localzure"
+
+ACCOUNTS_VARIABLE = "AZURITE_ACCOUNTS"
+"""Azurite's variable, whose accounts take the place of the default one."""
 
 _LINKED = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_.*)")
 """What Kubernetes sets in every pod beside a service called `localzure`, and Docker beside such a link."""
@@ -47,7 +52,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], directory:
     base = directory or _working_directory()
     given: dict[str, _Given] = {}
     warnings: list[str] = []
-    _take_file(flags, environment, base, given)
+    file = _take_file(flags, environment, base, given)
     _take_environment(environment, base, given, warnings)
     _take_flags(flags, base, given)
     warnings += [
@@ -55,7 +60,17 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], directory:
         for path, found in given.items()
         if not BY_PATH[path].served
     ]
-    return _settings(given, base, tuple(warnings))
+    has_variable = "storage.accounts" in given and given["storage.accounts"].rank > _FILE
+    return _settings(given, base, tuple(warnings), None if has_variable else file)
+
+
+def read_accounts(path: Path) -> tuple[StorageAccount, ...]:
+    """Read again which storage accounts a configuration file says there are. Raises ConfigurationError."""
+    raw = read_file(path, str(path), BY_PATH).get("storage.accounts")
+    if raw is None:
+        return (DEVELOPMENT_ACCOUNT,)
+    accounts: tuple[StorageAccount, ...] = _read(values.accounts, raw, path.parent, f"{path}: at storage.accounts")
+    return accounts
 
 
 def _working_directory() -> Path:
@@ -68,18 +83,19 @@ def _working_directory() -> Path:
 
 def _take_file(
     flags: Mapping[str, object], environment: Mapping[str, str], base: Path, given: dict[str, _Given]
-) -> None:
-    """Take what the configuration file sets, where one is named."""
+) -> Path | None:
+    """Take what the configuration file sets, where one is named; returns it."""
     name, raw = CONFIG_FLAG, flags.get(CONFIG_FLAG)
     if raw is None:
         name, raw = CONFIG_VARIABLE, environment.get(CONFIG_VARIABLE) or None
     if raw is None:
-        return
-    path = _read(values.path, raw, base, name)
+        return None
+    path: Path = _read(values.path, raw, base, name)
     found = read_file(path, str(raw), BY_PATH)
     for key, value in found.items():
         origin = f"{raw}: at {key}"
         given[key] = _Given(_read(BY_PATH[key].read, value, path.parent, origin), _FILE, origin)
+    return path
 
 
 def _take_environment(
@@ -102,6 +118,9 @@ def _take_environment(
             warnings.append(f"{name}: unknown variable; {remark}")
         else:
             given[option.path] = _Given(_read(option.read, raw, base, name), _ENVIRONMENT, name)
+    if environment.get(ACCOUNTS_VARIABLE):
+        accounts = _read(values.azurite_accounts, environment[ACCOUNTS_VARIABLE], base, ACCOUNTS_VARIABLE)
+        given["storage.accounts"] = _Given(accounts, _ENVIRONMENT, ACCOUNTS_VARIABLE)
 
 
 def _is_link(name: str, raw: str) -> bool:
@@ -128,7 +147,9 @@ def _read(read: Callable[[object, Path], Any], raw: object, base: Path, origin: 
         raise ConfigurationError(f"{origin}{below}: {error}") from None
 
 
-def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...]) -> Settings:
+def _settings(
+    given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...], accounts_file: Path | None
+) -> Settings:
     """Put the settings together, with what was given over the defaults."""
 
     def some(**paths: str) -> dict[str, Any]:
@@ -149,6 +170,8 @@ def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...]
         **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services"),
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
         **some(accounts="storage.accounts"),
+        accounts_file=accounts_file,
+        entra=EntraOptions(**some(**{name: f"entra.{name}" for name in EntraOptions.__slots__})),
     )
     _refuse_shared_ports(settings)
     return settings

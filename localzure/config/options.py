@@ -101,6 +101,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("log.file_bytes", "--log-file-bytes", values.size, "SIZE", "Rotate the file at this size (default 10 MiB)."),
     Option("log.file_count", "--log-file-count", values.integer(1, 1000), "N", "Rotated files to keep (default 5)."),
     Option("storage.accounts", None, values.accounts, "", "Storage accounts: a mapping from name to one or two keys."),
+    Option("entra.token_seconds", None, values.integer(1, 864_000), "", "How long tokens of the mock Entra ID hold."),
+    Option("entra.key_days", None, values.integer(1, 3650), "", "After how many days it signs with a new key."),
+    Option("entra.device_approval", None, values.choice("auto", "page"), "", "How device codes are approved."),
+    Option(
+        "entra.secrets", None, values.client_secrets, "", "A mapping from client id to its secrets; others have any."
+    ),
+    Option("entra.claims", None, values.claims, "", "A mapping of claims that every access token gets."),
     Option("servicebus.key_name", None, values.text, "", "Name of the Service Bus namespace's key."),
     Option("servicebus.key", None, values.text, "", "The Service Bus namespace's key."),
 )

@@ -102,6 +102,22 @@ class SharedAccessKey:
     key: str = field(default="SAS_KEY_VALUE", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class EntraOptions:
+    """How the mock Entra ID is told to be."""
+
+    token_seconds: int = 3599
+    """How long its tokens hold."""
+    key_days: int = 30
+    """After how many days it signs with a new key."""
+    device_approval: Literal["auto", "page"] = "auto"
+    """Whether device codes are approved at once, or at its page."""
+    secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Client id → its secrets; a client that is not here has any secret."""
+    claims: Mapping[str, object] = field(default_factory=dict)
+    """Claims that every access token gets."""
+
+
 DEVELOPMENT_ACCOUNT = StorageAccount(
     "devstoreaccount1",
     ("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",),
@@ -132,7 +148,10 @@ class Settings:
     services: tuple[Service, ...] = SERVICES
     """The services that run, in the order of `SERVICES`."""
     accounts: tuple[StorageAccount, ...] = (DEVELOPMENT_ACCOUNT,)
+    accounts_file: Path | None = None
+    """The configuration file that says which accounts there are; None where no file has the say."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)
+    entra: EntraOptions = field(default_factory=EntraOptions)
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each value that is no default came from, by its path in the file: a flag, a variable, a file and path."""
     warnings: tuple[str, ...] = ()
@@ -155,7 +174,9 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """Every configured key, for the log's redaction."""
         password = (self.tls_password,) if self.tls_password else ()
-        return (*(key for account in self.accounts for key in account.keys), self.servicebus_key.key, *password)
+        clients = (secret for secrets in self.entra.secrets.values() for secret in secrets)
+        keys = (key for account in self.accounts for key in account.keys)
+        return (*keys, self.servicebus_key.key, *password, *clients)
 
 
 def listener_flag(name: str) -> str:

@@ -6,6 +6,7 @@ A reader takes the raw value and the folder that relative paths start from, and 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from base64 import b64decode
@@ -193,6 +194,41 @@ def accounts(raw: object, _base: Path) -> tuple[StorageAccount, ...]:
     if not isinstance(raw, Mapping) or not raw:
         raise RefusedError("expected a mapping from account name to a key or a list of two keys")
     return tuple(_account(str(name), keys) for name, keys in raw.items())
+
+
+def azurite_accounts(raw: object, _base: Path) -> tuple[StorageAccount, ...]:
+    """Storage accounts as Azurite's variable has them: `name:key[:key]`, separated by semicolons."""
+    found: dict[str, StorageAccount] = {}
+    for part in str(raw).split(";"):
+        if part.strip():
+            name, *keys = part.strip().split(":")
+            found[name] = _account(name, keys)
+    if not found:
+        raise RefusedError("expected name:key[:key], several of them separated by semicolons")
+    return tuple(found.values())
+
+
+def client_secrets(raw: object, _base: Path) -> Mapping[str, tuple[str, ...]]:
+    """Secrets of applications: a mapping from client id to a secret or a list of them."""
+    if not isinstance(raw, Mapping):
+        raise RefusedError("expected a mapping from client id to a secret or a list of secrets")
+    found: dict[str, tuple[str, ...]] = {}
+    for client, given in raw.items():
+        secrets = given if isinstance(given, list) else [given]
+        if not secrets or not all(isinstance(secret, str) and secret for secret in secrets):
+            raise RefusedError("expected a secret or a list of secrets, each a text", at=str(client))
+        found[str(client)] = tuple(secrets)
+    return found
+
+
+def claims(raw: object, _base: Path) -> Mapping[str, object]:
+    """Claims of tokens: a mapping whose values JSON can carry."""
+    if not isinstance(raw, Mapping):
+        raise expected("a mapping from claim to value", raw)
+    try:
+        return dict(json.loads(json.dumps(raw)))
+    except (TypeError, ValueError, RecursionError):
+        raise RefusedError("expected claims that JSON can carry") from None
 
 
 def _account(name: str, raw: object) -> StorageAccount:

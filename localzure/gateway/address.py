@@ -4,7 +4,8 @@
 
 1. **Host style.** A host of the form `{account}.{service}.{domain}`, with one of `DOMAINS` behind it, names both:
    `devstoreaccount1.blob.localhost:10000`, `devstoreaccount1.blob.core.windows.net`. The whole path is the resource.
-   `{namespace}.servicebus.windows.net` and `{namespace}.servicebus.localhost` name Service Bus.
+   `{namespace}.servicebus.windows.net` and `{namespace}.servicebus.localhost` name Service Bus, and
+   `login.microsoftonline.com` the mock Entra ID.
 2. **A service's own port.** Everything else there is path style, whatever the host is called (`localhost`,
    `host.docker.internal`, a container's name, an IP address): `/{account}/{resource}`.
 3. **The gateway.** The first segment names the service, the second the account: `/blob/{account}/{resource}`.
@@ -32,6 +33,9 @@ DOMAINS = ("localhost", "core.windows.net", "core.chinacloudapi.cn", "core.usgov
 SERVICE_BUS_DOMAINS = ("localhost", "windows.net", "chinacloudapi.cn", "usgovcloudapi.net")
 """What follows `{namespace}.servicebus.`."""
 
+ENTRA_HOSTS = frozenset({"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"})
+"""The names of the public cloud's authority: the mock Entra ID answers to them on every port."""
+
 SECONDARY = "-secondary"
 
 
@@ -56,7 +60,7 @@ def resolve(default_service: str | None, request: HttpRequest) -> tuple[str | No
     if default_service is not None:
         return default_service, _path_style(default_service, path, origin)
     prefix, _, rest = path.partition("/")
-    if prefix in STORAGE_SERVICES or prefix == "servicebus":
+    if prefix in STORAGE_SERVICES or prefix in {"servicebus", "entra"}:
         return prefix, _path_style(prefix, rest, f"{origin}/{prefix}")
     return None, Address("", secondary=False, path=path, base_url=origin)
 
@@ -65,6 +69,8 @@ def resolve(default_service: str | None, request: HttpRequest) -> tuple[str | No
 def parse_host(host: str) -> Host:
     """Read the Host header of a request: `host` or `host:port`, in any case."""
     name = host.lower() if host.startswith("[") else host.lower().partition(":")[0]
+    if name in ENTRA_HOSTS:
+        return Host("entra")
     account, _, rest = name.removesuffix(".").partition(".")
     service, _, domain = rest.partition(".")
     if service in STORAGE_SERVICES and account and domain in DOMAINS:

@@ -1,6 +1,6 @@
-"""What the server does beside serving: checkpoints against power loss, and sweeps of what nobody needs any more.
+"""What the server does beside serving: checkpoints against power loss, sweeps, and a look at which accounts there are.
 
-Both run in steps that leave the loop to the clients: a checkpoint waits for the disk in a thread, and a sweep frees a
+All run in steps that leave the loop to the clients: a checkpoint waits for the disk in a thread, and a sweep frees a
 bounded number of records at a time.
 """
 
@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from localzure.config.file import ConfigurationError
+from localzure.config.load import read_accounts
+from localzure.server import logs
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
+    from localzure.auth.accounts import Accounts
+    from localzure.config.settings import Settings
     from localzure.server.transactions import TickTransactions
     from localzure_storage.store import Checkpoint, Writer
 
@@ -26,6 +33,9 @@ SWEEP_SECONDS = 0.05
 
 SWEEP_IDLE_SECONDS = 1.0
 """The pause after a sweep that found nothing more."""
+
+ACCOUNTS_SECONDS = 1.0
+"""How often the file that names the storage accounts is looked at."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,3 +64,36 @@ async def keep_sweeping(transactions: TickTransactions, sweeps: Sequence[Callabl
             except StorageError as error:
                 _log.error("a sweep failed and is tried again: %s", error)
         await asyncio.sleep(SWEEP_SECONDS if more else SWEEP_IDLE_SECONDS)
+
+
+async def keep_accounts(path: Path, settings: Settings, accounts: Accounts) -> None:
+    """Take over the storage accounts of a configuration file whenever it changes, until cancelled.
+
+    A file that cannot be read, or is wrong, changes nothing, and is told.
+    """
+    seen = _stamp(path)
+    known = settings.accounts
+    while True:
+        await asyncio.sleep(ACCOUNTS_SECONDS)
+        stamp = _stamp(path)
+        if stamp == seen or stamp is None:
+            continue
+        seen = stamp
+        try:
+            found = read_accounts(path)
+        except ConfigurationError as error:
+            _log.error("the storage accounts stay as they are: %s", error)
+            continue
+        if found != known:
+            known = found
+            logs.configure(settings.log, replace(settings, accounts=found).secrets())
+            accounts.replace({account.name: account.key_bytes for account in found})
+            _log.info("the storage accounts are now %s", ", ".join(account.name for account in found))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

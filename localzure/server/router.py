@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from localzure.gateway.address import resolve
 from localzure.server.own_api import NoServiceError
+from localzure.services.entra.service import answers as is_entra
 from localzure.services.interface import Address
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Router:
         if self._own_api.answers(request):
             return self._own_api, _OWN
         service, address = resolve(listener.service, request)
+        if (service is None or request.raw_path.startswith("/.")) and is_entra(request.raw_path):
+            # No account has a name that begins with a dot, and the gateway's other paths begin with a service's name.
+            service, address = "entra", Address("", False, request.raw_path[1:], f"{request.scheme}://{request.host}")
         if service is None:
             raise NoServiceError("The request names no service: send it to a service's own port, or below /blob/.")
         answering = self._services.get(service)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from localzure.server import limits, logs
 from localzure.server.amqp import AmqpDriver
-from localzure.server.background import keep_checkpoints, keep_sweeping
+from localzure.server.background import keep_accounts, keep_checkpoints, keep_sweeping
 from localzure.server.clock import SystemClock
 from localzure.server.connection import Connections
 from localzure.server.entropy import SystemEntropy
@@ -172,6 +172,8 @@ class Server:
     ) -> list[asyncio.Task[None]]:
         """Start what runs beside the clients."""
         running = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
+        if (path := self._settings.accounts_file) is not None:
+            running.append(tasks.create_task(keep_accounts(path, self._settings, services.accounts)))
         if (checkpoint := store.checkpoint) is not None:
             running.append(tasks.create_task(keep_checkpoints(checkpoint)))
         return running

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from localzure.auth.accounts import Accounts
+from localzure.auth.tokens import TokenVerifier
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import BlobService, BlobSettings
+from localzure.services.entra import EntraService, EntraSettings
 from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
 from localzure.services.servicebus.access import AccessKey, AuthLevel
@@ -42,6 +45,8 @@ SWEEP_BYTES = 4 * 1024 * 1024
 class Services:
     """The services that run."""
 
+    accounts: Accounts
+    """The storage accounts, shared by all that serve them."""
     http: dict[str, HttpService] = field(default_factory=dict)
     amqp: AmqpService | None = None
     sweeps: list[Callable[[Writer], bool]] = field(default_factory=list)
@@ -71,27 +76,44 @@ class Builder:
         self._entropy = entropy
         self._loop = loop
         self._extents = Extents(ROOT.subspace("extents"))
-        self._services = Services()
+        self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
+        self._services = Services(accounts=self._accounts)
 
     def build(self) -> Services:
         """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
         builders = {"blob": self._build_blob, "queue": self._build_queue, "servicebus": self._build_servicebus}
+        self._build_entra()
         for name in self._settings.services:
             builders[name]()
         self._services.sweeps.append(lambda writer: self._extents.sweep(writer, SWEEP_BYTES))
         return self._services
 
+    def _build_entra(self) -> None:
+        """The authority whose tokens all services trust; it is there whichever of them run."""
+        context, _ = self._context("entra")
+        given = self._settings.entra
+        service = EntraService(
+            context,
+            EntraSettings(
+                token_seconds=given.token_seconds,
+                key_days=given.key_days,
+                device_approval=given.device_approval,
+                secrets=given.secrets,
+                claims=given.claims,
+            ),
+        )
+        self._services.http["entra"] = service
+        self._accounts.tokens = TokenVerifier(service.ring)
+
     def _build_blob(self) -> None:
-        accounts = {account.name: account.key_bytes for account in self._settings.accounts}
         context, _ = self._context("blob")
-        service = BlobService(context, BlobSettings(accounts, self._settings.auth))
+        service = BlobService(context, BlobSettings(self._accounts, self._settings.auth))
         self._services.http["blob"] = service
         self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
 
     def _build_queue(self) -> None:
-        accounts = {account.name: account.key_bytes for account in self._settings.accounts}
         context, alarm = self._context("queue")
-        service = QueueService(context, QueueSettings(accounts, self._settings.auth))
+        service = QueueService(context, QueueSettings(self._accounts, self._settings.auth))
         alarm.ring = service.expire
         service.start()
         self._services.http["queue"] = service
@@ -99,7 +121,9 @@ class Builder:
 
     def _build_servicebus(self) -> None:
         key = self._settings.servicebus_key
-        settings = ServiceBusSettings(AuthLevel(self._settings.auth), (AccessKey(key.name, key.key),))
+        settings = ServiceBusSettings(
+            AuthLevel(self._settings.auth), (AccessKey(key.name, key.key),), self._accounts.tokens
+        )
         context, alarm = self._context("servicebus")
         service = ServiceBusService(context, settings)
         alarm.ring = service.expire

@@ -23,6 +23,7 @@ from localzure.services.storage_rest.sinks import Bodiless
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from localzure.auth.accounts import Accounts
     from localzure.auth.principal import AuthLevel
     from localzure.services.interface import (
         Address,
@@ -45,8 +46,8 @@ _QUEUE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 class QueueSettings:
     """What the service is told to be."""
 
-    accounts: Mapping[str, tuple[bytes, ...]] = field(repr=False)
-    """Account name → its one or two keys, decoded from base64."""
+    accounts: Accounts | Mapping[str, tuple[bytes, ...]] = field(repr=False)
+    """Account name → its one or two keys, decoded from base64; or what other services share with this one."""
     auth_level: AuthLevel = "verify"
 
 

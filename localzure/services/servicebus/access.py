@@ -7,21 +7,21 @@ as received; the key is used as it stands, it is not base64.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from dataclasses import dataclass, field
 from enum import Flag, StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
-import msgspec
-
-from localzure.services.interface import SECOND
+from localzure.auth.tokens import TokenError, is_for_service_bus, read_claims
+from localzure.services.interface import SECOND, Instant
 from localzure.services.servicebus.addresses import audience_path
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from localzure.auth.tokens import TokenVerifier
 
 SIGNATURE_SCHEME = "SharedAccessSignature "
 """What a shared access signature token begins with, whatever type the client claims that it has."""
@@ -75,8 +75,10 @@ class Grant:
 class Authority:
     """Checks tokens against the configured keys."""
 
-    def __init__(self, level: AuthLevel, keys: Sequence[AccessKey]) -> None:
+    def __init__(self, level: AuthLevel, keys: Sequence[AccessKey], tokens: TokenVerifier | None = None) -> None:
+        """`tokens` checks what the mock Entra ID issues; without it no JSON Web Token is good."""
         self.level = level
+        self._tokens = tokens
         self._keys = {key.name: key for key in keys}
 
     @property
@@ -90,9 +92,13 @@ class Authority:
             return Grant("", EVERYTHING, None)
         if token.startswith(SIGNATURE_SCHEME):
             return self._grant_of_signature(token.removeprefix(SIGNATURE_SCHEME), wall)
-        if _is_json_web_token(token):
-            return Grant("", EVERYTHING, None)
-        raise _refused("MalformedToken: The token is neither a shared access signature nor a JSON Web Token.")
+        try:
+            read_claims(token)
+        except TokenError:
+            raise _refused(
+                "MalformedToken: The token is neither a shared access signature nor a JSON Web Token."
+            ) from None
+        return self._grant_of_identity(token, wall)
 
     def grant_of_password(self, key_name: str, key: str) -> Grant:
         """Check a key that came as user name and password. Raises ServiceBusError (TOKEN_REFUSED)."""
@@ -102,6 +108,18 @@ class Authority:
         if found is None or not hmac.compare_digest(found.key.encode(), key.encode()):
             raise _refused("InvalidSignature: The access key is not known or does not have this value.")
         return Grant("", found.rights, None)
+
+    def _grant_of_identity(self, token: str, wall: int) -> Grant:
+        """Check a token of Entra ID, which is for the whole namespace."""
+        if self._tokens is None:
+            raise _refused("InvalidToken: There is no authority whose tokens are trusted.")
+        try:
+            claims = self._tokens.verify(token, Instant(wall))
+        except TokenError as error:
+            raise _refused(f"InvalidToken: {error}") from None
+        if not is_for_service_bus(claims):
+            raise _refused("InvalidAudience: The token is not for Service Bus.")
+        return Grant("", EVERYTHING, claims.expires_at)
 
     def _grant_of_signature(self, parameters: str, wall: int) -> Grant:
         fields = dict(part.partition("=")[::2] for part in parameters.split("&"))
@@ -152,19 +170,3 @@ class Claims:
 
 def _refused(detail: str) -> ServiceBusError:
     return ServiceBusError(ErrorCode.TOKEN_REFUSED, detail=detail)
-
-
-def _is_json_web_token(token: str) -> bool:
-    """Whether the token is well-formed. Its signature is not looked at: no authority here could have made it."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return False
-    try:
-        header, payload = (msgspec.json.decode(_base64url(part)) for part in parts[:2])
-    except (ValueError, binascii.Error, msgspec.DecodeError):
-        return False
-    return isinstance(header, dict) and isinstance(payload, dict)
-
-
-def _base64url(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars="-_", validate=True)

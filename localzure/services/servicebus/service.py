@@ -33,7 +33,7 @@ class ServiceBusService:
         self._transactions = context.transactions
         self._broker = Broker(context, ServiceBusKeys(context.space))
         self._dispatch = Dispatch(self._broker)
-        self._authority = Authority(settings.auth, settings.keys)
+        self._authority = Authority(settings.auth, settings.keys, settings.tokens)
 
     def start(self, seeds: Sequence[QueueSeed] = ()) -> None:
         """Create what is seeded, or the sample queue where there is neither a seed nor an entity, and set the alarm.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.access import AccessKey, AuthLevel
+
+if TYPE_CHECKING:
+    from localzure.auth.tokens import TokenVerifier
 
 DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
 """What every connection string for Microsoft's emulator carries."""
@@ -16,3 +20,5 @@ class ServiceBusSettings:
 
     auth: AuthLevel = AuthLevel.VERIFY
     keys: tuple[AccessKey, ...] = (DEFAULT_KEY,)
+    tokens: TokenVerifier | None = None
+    """Checks the tokens of the authority; without it none is good at `verify`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 from urllib.parse import quote
 
 import pytest
@@ -22,6 +21,7 @@ from localzure.services.servicebus.access import (
 )
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.settings import DEFAULT_KEY
+from tests.entra_world import EntraWorld
 
 EXPIRY = 1_700_000_000
 BEFORE = (EXPIRY - 1) * SECOND
@@ -97,9 +97,15 @@ def test_what_is_no_token_is_refused(text: str) -> None:
     assert "MalformedToken" in refusal(text)
 
 
-def test_a_json_web_token_is_good_for_everything() -> None:
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "none"}, {})]
-    assert AUTHORITY.grant_of_token(".".join([*parts, "signature"]), BEFORE) == Grant("", EVERYTHING, None)
+def test_tokens_of_the_authority_are_good_for_everything_until_they_expire() -> None:
+    world = EntraWorld()
+    authority = Authority(AuthLevel.VERIFY, (), world.verifier)
+    wall = world.clock.wall()
+    token = world.token(scope="https://servicebus.azure.net/.default")
+    assert authority.grant_of_token(token, wall) == Grant("", EVERYTHING, wall + 3599 * SECOND)
+    assert "InvalidAudience" in refusal(world.token(), wall, authority)
+    assert "InvalidToken" in refusal(token, wall + 4000 * SECOND, authority)
+    assert "InvalidToken" in refusal(token, wall)
 
 
 @pytest.mark.parametrize("level", [AuthLevel.OFF, AuthLevel.ANY])

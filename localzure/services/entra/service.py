@@ -1,0 +1,312 @@
+"""The authority on HTTP: which address answers what.
+
+`ROUTES` is the table of its addresses, with `{tenant}` for any tenant. What Entra ID has beside them is told apart from
+what nobody has: it is a 501 that names itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from localzure.services.entra import discovery, pages
+from localzure.services.entra.devices import CODE_SECONDS, Devices
+from localzure.services.entra.errors import EntraError
+from localzure.services.entra.grants import Parts, TokenRequest, grant
+from localzure.services.entra.issuing import DEFAULT_RESOURCE, Issuer, resource_of
+from localzure.services.entra.keys import EntraKeys
+from localzure.services.entra.model import DEFAULT_TENANT, Subject, tenant_id
+from localzure.services.entra.signing import KeyRing
+from localzure.services.interface import SECOND, HttpReply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from localzure.services.entra.model import EntraSettings
+    from localzure.services.interface import Address, HttpRequest, Instant, ServiceContext, ServiceError
+    from localzure_storage.store import StorageError
+
+BODY_BYTES_MAX = 64 * 1024
+
+DEFAULT_CLIENT = "00000000-0000-0000-0000-000000000001"
+"""Whose tokens `/.localzure/oauth/token` gives to those who name no client."""
+
+POLL_SECONDS = 5
+
+_TENANT = r"/(?P<tenant>[^/]{1,128})"
+
+_NOT_BUILT = re.compile(rf"{_TENANT}/(?:oauth2(?:/v2\.0)?/(?:authorize|logout)|saml2|login|kmsi|reprocess)")
+
+
+class EntraService:
+    """A mock Entra ID (see `localzure.services.interface.HttpService`)."""
+
+    def __init__(self, context: ServiceContext, settings: EntraSettings) -> None:
+        self._clock = context.clock
+        self._entropy = context.entropy
+        self._settings = settings
+        keys = EntraKeys(context.space)
+        self.ring = KeyRing(keys, context.transactions, settings)
+        """The keys that sign tokens, for those who check them."""
+        self._issuer = Issuer(self.ring, context.entropy, settings)
+        devices = Devices(keys, context.transactions, context.entropy, is_automatic=settings.device_approval == "auto")
+        self._parts = Parts(settings, self._issuer, devices)
+
+    def accept(self, request: HttpRequest, address: Address) -> _Form:
+        """Find who answers a request. Raises EntraError."""
+        path = f"/{unquote(address.path)}"
+        methods = set()
+        for method, pattern, answer in ROUTES:
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            if method == request.method:
+                asked = Asked(request, address.base_url, match.groupdict(), self._clock.wall())
+                return _Form(partial(answer, self, asked))
+            methods.add(method)
+        if methods:
+            raise EntraError("method_not_allowed")
+        if _NOT_BUILT.fullmatch(path):
+            raise EntraError("not_implemented", path.rpartition("/")[2])
+        raise EntraError("not_found")
+
+    def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
+        """Render an error as Entra ID does."""
+        refusal = error if isinstance(error, EntraError) else EntraError("internal_error")
+        row = refusal.row
+        stamp = _stamp(self._clock.wall())
+        correlation = request.headers.get("client-request-id", request.request_id)[:64]
+        prefix = f"AADSTS{row.code}: " if row.code else ""
+        body = {
+            "error": row.error,
+            "error_description": f"{prefix}{refusal.text} Trace ID: {request.request_id} "
+            f"Correlation ID: {correlation} Timestamp: {stamp}",
+            "error_codes": [row.code],
+            "timestamp": stamp,
+            "trace_id": request.request_id,
+            "correlation_id": correlation,
+        }
+        return _json(body, row.status)
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    def token(self, asked: Asked, body: bytes, *, is_v2: bool) -> HttpReply:
+        """The token endpoint."""
+        request = TokenRequest(asked.tenant, _form(body), is_v2, asked.now)
+        return _json(grant(self._parts, request))
+
+    def device_code(self, asked: Asked, body: bytes, *, is_v2: bool) -> HttpReply:
+        """The device authorization endpoint."""
+        form = _form(body)
+        request = TokenRequest(asked.tenant, form, is_v2, asked.now)
+        scope = form.get("scope", "") if is_v2 else f"{request.need('resource')}/.default"
+        resource_of(scope)
+        record = self._parts.devices.ask(asked.tenant, request.need("client_id"), scope, asked.now)
+        page = f"{asked.origin}/devicelogin"
+        seconds: int | str = CODE_SECONDS if is_v2 else str(CODE_SECONDS)
+        return _json(
+            {
+                "user_code": record.user_code,
+                "device_code": record.code,
+                "verification_uri" if is_v2 else "verification_url": page,
+                "expires_in": seconds,
+                "interval": POLL_SECONDS if is_v2 else str(POLL_SECONDS),
+                "message": f"To sign in, open the page {page} and enter the code {record.user_code}.",
+            }
+        )
+
+    def device_page(self, asked: Asked, body: bytes) -> HttpReply:
+        """The page at which a person enters a user code."""
+        del body
+        return pages.page(pages.ENTER, _form(asked.request.raw_query.encode()).get("otc", ""))
+
+    def approve_device(self, asked: Asked, body: bytes) -> HttpReply:
+        """What that page sends."""
+        code = _form(body).get("otc", "")
+        is_known = self._parts.devices.approve(code, asked.now)
+        return pages.page(pages.APPROVED if is_known else pages.UNKNOWN, code)
+
+    def local_token(self, asked: Asked, body: bytes) -> HttpReply:
+        """A token without further ado, for command lines and tests; `lifetime` and `claims` may be anything."""
+        form = _form(asked.request.raw_query.encode()) | _form(body)
+        resource = form.get("resource") or resource_of(form.get("scope", f"{DEFAULT_RESOURCE}/.default"))[0]
+        subject = Subject(tenant_id(form.get("tenant", DEFAULT_TENANT)), form.get("client_id", DEFAULT_CLIENT))
+        seconds = _integer(form.get("lifetime", str(self._settings.token_seconds)))
+        extra = _claims(form.get("claims", "{}"))
+        token = self._issuer.access_token(subject, resource, asked.now, seconds=seconds, extra=extra)
+        expires = asked.now // SECOND + seconds
+        return _json({"token_type": "Bearer", "expires_in": seconds, "expires_on": expires, "access_token": token})
+
+    def keys(self, asked: Asked, body: bytes) -> HttpReply:
+        """The published keys."""
+        del body
+        return _json({"keys": self.ring.published(asked.now)})
+
+    def rotate(self, asked: Asked, body: bytes) -> HttpReply:
+        """Sign with a new key from now on."""
+        del body
+        self.ring.signing_key(asked.now)
+        return _json({"kid": self.ring.rotate(asked.now)}, 201)
+
+    def configuration(self, asked: Asked, body: bytes, *, is_v2: bool) -> HttpReply:
+        """The OpenID configuration of a tenant."""
+        del body
+        return _json(discovery.configuration(asked.origin, asked.named.get("tenant", "common"), is_v2=is_v2))
+
+    def instance(self, asked: Asked, body: bytes) -> HttpReply:
+        """Instance discovery."""
+        del body
+        endpoint = _form(asked.request.raw_query.encode()).get("authorization_endpoint", "")
+        scheme, _, rest = endpoint.partition("://")
+        host, _, path = rest.partition("/")
+        origin = f"{scheme}://{host}" if scheme == "https" and host else asked.origin
+        return _json(discovery.instance(origin, path.partition("/")[0] or "common"))
+
+    def user_realm(self, asked: Asked, body: bytes) -> HttpReply:
+        """Where a user signs in: here."""
+        del asked, body
+        return _json({"ver": "1.0", "account_type": "Managed", "cloud_instance_name": "microsoftonline.com"})
+
+
+class Asked:
+    """A request that found who answers it."""
+
+    __slots__ = ("named", "now", "origin", "request")
+
+    def __init__(self, request: HttpRequest, origin: str, named: Mapping[str, str], now: Instant) -> None:
+        self.request = request
+        self.origin = origin
+        self.named = named
+        self.now = now
+
+    @property
+    def tenant(self) -> str:
+        """The tenant's id."""
+        return tenant_id(self.named["tenant"])
+
+
+class _Form:
+    """Gathers a body (a `BodySink`)."""
+
+    __slots__ = ("_answer", "_body")
+
+    def __init__(self, answer: Callable[[bytes], HttpReply]) -> None:
+        self._answer = answer
+        self._body = b""
+
+    def write(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > BODY_BYTES_MAX:
+            raise EntraError("too_large")
+
+    def finish(self) -> HttpReply:
+        return self._answer(self._body)
+
+    def abandon(self) -> None:
+        self._body = b""
+
+
+def _stamp(now: Instant) -> str:
+    """Return an instant as error replies have it: `2026-11-21 12:00:00Z`."""
+    return datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _form(body: bytes) -> dict[str, str]:
+    """Read `application/x-www-form-urlencoded`; of a name that repeats the first counts."""
+    form: dict[str, str] = {}
+    for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=64):
+        form.setdefault(name, value)
+    return form
+
+
+def _integer(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 2**32
+    if abs(number) > 10**9:
+        raise EntraError("missing_parameter", "lifetime")
+    return number
+
+
+def _claims(text: str) -> dict[str, Any]:
+    try:
+        claims = json.loads(text)
+    except (ValueError, RecursionError):
+        claims = None
+    if not isinstance(claims, dict):
+        raise EntraError("missing_parameter", "claims")
+    return claims
+
+
+def _json(body: Mapping[str, Any], status: int = 200) -> HttpReply:
+    headers = [
+        ("content-type", "application/json; charset=utf-8"),
+        ("cache-control", "no-store, no-cache"),
+        ("pragma", "no-cache"),
+    ]
+    return HttpReply(status, headers, json.dumps(body).encode())
+
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Answer: TypeAlias = Callable[[EntraService, Asked, bytes], HttpReply]
+
+
+def _at(path: str) -> re.Pattern[str]:
+    """Compile an address with holes."""
+    pattern = re.escape(path).replace(re.escape("/{tenant}"), _TENANT).replace(re.escape("{user}"), "[^/]{1,256}")
+    return re.compile(pattern)
+
+
+ROUTES: tuple[tuple[str, re.Pattern[str], Answer], ...] = (
+    ("POST", _at("/{tenant}/oauth2/v2.0/token"), lambda self, asked, body: self.token(asked, body, is_v2=True)),
+    ("POST", _at("/{tenant}/oauth2/token"), lambda self, asked, body: self.token(asked, body, is_v2=False)),
+    (
+        "POST",
+        _at("/{tenant}/oauth2/v2.0/devicecode"),
+        lambda self, asked, body: self.device_code(asked, body, is_v2=True),
+    ),
+    (
+        "POST",
+        _at("/{tenant}/oauth2/devicecode"),
+        lambda self, asked, body: self.device_code(asked, body, is_v2=False),
+    ),
+    (
+        "GET",
+        _at("/{tenant}/v2.0/.well-known/openid-configuration"),
+        lambda self, asked, body: self.configuration(asked, body, is_v2=True),
+    ),
+    (
+        "GET",
+        _at("/{tenant}/.well-known/openid-configuration"),
+        lambda self, asked, body: self.configuration(asked, body, is_v2=False),
+    ),
+    (
+        "GET",
+        _at("/.well-known/openid-configuration"),
+        lambda self, asked, body: self.configuration(asked, body, is_v2=True),
+    ),
+    ("GET", _at("/{tenant}/discovery/v2.0/keys"), EntraService.keys),
+    ("GET", _at("/{tenant}/discovery/keys"), EntraService.keys),
+    ("GET", _at("/{tenant}/discovery/instance"), EntraService.instance),
+    ("GET", _at("/{tenant}/userrealm/{user}"), EntraService.user_realm),
+    ("GET", _at("/devicelogin"), EntraService.device_page),
+    ("POST", _at("/devicelogin"), EntraService.approve_device),
+    ("GET", _at("/.localzure/oauth/token"), EntraService.local_token),
+    ("POST", _at("/.localzure/oauth/token"), EntraService.local_token),
+    ("GET", _at("/.localzure/oauth/keys"), EntraService.keys),
+    ("POST", _at("/.localzure/oauth/keys"), EntraService.rotate),
+)
+"""(method, address, what answers it)."""
+
+
+def answers(path: str) -> bool:
+    """Whether a path, as sent, is one of the authority's, whatever the method."""
+    decoded = unquote(path)
+    return any(pattern.fullmatch(decoded) for _, pattern, _ in ROUTES) or bool(_NOT_BUILT.fullmatch(decoded))
