@@ -18,6 +18,9 @@ AMQP_HEADER = b"AMQP\x03\x01\x00\x00"
 FIRST = {"silent": b"", "http1": REQUEST, "tls": REQUEST, "http2": HTTP2_PREFACE, "amqp": AMQP_HEADER}
 """What each kind of client says before it falls silent."""
 
+SECONDS_MAX = 30.0
+"""How long a server may take for any answer."""
+
 TOGETHER = 500
 """Connections that wait for their answers at once: fewer than a listener's backlog."""
 
@@ -39,11 +42,13 @@ def main(kind: str, port: int, count: int, ca_file: str) -> None:
     with _connect(port, None) as last:
         last.sendall(REQUEST)
         _read_answer(last, REQUEST)
+    sys.stdout.write("open\n")
+    sys.stdout.flush()
     sys.stdin.read()
 
 
 def _connect(port: int, context: ssl.SSLContext | None) -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", port))
+    client = socket.create_connection(("127.0.0.1", port), timeout=SECONDS_MAX)
     return client if context is None else context.wrap_socket(client, server_hostname="localhost")
 
 
