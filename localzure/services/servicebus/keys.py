@@ -6,6 +6,8 @@
     ("counters", queue id)                      -> model.Counters
     ("message", queue id, state, sequence)      -> a message (see `record`)
     ("due", deadline, kind, queue id, sequence) -> nothing: what happens to a message at an instant
+    ("remains", queue id)                       -> nothing: a queue or sub-queue that is gone, whose rest is to be swept
+    ("namespace",)                              -> when the namespace was made, in microseconds
 
 Every state of a message has a range of its own in its queue, so that a receiver's cursor never passes over what is
 deferred or scheduled, and the due index is ordered by time over all queues.
@@ -42,8 +44,11 @@ class ServiceBusKeys:
         self._counters = space.subspace("counters")
         self._messages = space.subspace("message")
         self._due = space.subspace("due")
+        self._remains = space.subspace("remains")
         self.last_id = space.pack("entity-id")
         """Where the last number given to a queue stands."""
+        self.namespace = space.pack("namespace")
+        """Where the instant stands at which the namespace was made."""
 
     def entity(self, name: str) -> bytes:
         """The key of the entity called `name`, in any case."""
@@ -60,6 +65,10 @@ class ServiceBusKeys:
     def counters(self, queue_id: int) -> bytes:
         """The key of a queue's counters."""
         return self._counters.pack(queue_id)
+
+    def messages(self, queue_id: int) -> tuple[bytes, bytes]:
+        """All messages of a queue, in whatever state."""
+        return self._messages.range(queue_id)
 
     def message_prefix(self, queue_id: int, state: MessageState) -> bytes:
         """What the keys of a queue's messages in one state begin with; `keys.int_key` adds the sequence number."""
@@ -83,6 +92,20 @@ class ServiceBusKeys:
         """Take a key of the due index apart: (deadline, kind, queue id, sequence number)."""
         _, deadline, _, kind, _, queue_id, _, sequence_number = _DUE.unpack_from(key, len(self._due.prefix))
         return deadline, DueKind(kind), queue_id, sequence_number
+
+    def remains(self, queue_id: int) -> bytes:
+        """The key that notes that the queue `queue_id` is gone."""
+        return self._remains.pack(queue_id)
+
+    def remains_range(self) -> tuple[bytes, bytes]:
+        """All queues that are gone."""
+        return self._remains.range()
+
+    def remains_id(self, key: bytes) -> int:
+        """The number in a key of `remains`."""
+        (queue_id,) = self._remains.unpack(key)
+        assert isinstance(queue_id, int)
+        return queue_id
 
 
 def sequence_number_of(key: bytes) -> int:

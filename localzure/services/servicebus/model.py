@@ -32,6 +32,18 @@ class MessageState(IntEnum):
     SCHEDULED = 2
 
 
+class AuthorizationRule(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A shared access key of one entity: good for that entity alone."""
+
+    key_name: str
+    primary_key: str
+    secondary_key: str
+    rights: tuple[str, ...]
+    """Some of Listen, Send and Manage, in the order in which they were given."""
+    created_at: int
+    modified_at: int
+
+
 class QueueDescription(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """The properties of a queue that its owner sets, with Azure's defaults."""
 
@@ -46,15 +58,16 @@ class QueueDescription(msgspec.Struct, frozen=True, array_like=True, kw_only=Tru
     enable_batched_operations: bool = True
     status: EntityStatus = EntityStatus.ACTIVE
     forward_to: str = ""
-    """Path of the entity to which messages move on; empty for none."""
+    """Path or address of the entity to which messages move on, as it was given; empty for none."""
     user_metadata: str = ""
     auto_delete_on_idle: int = FOREVER
     enable_partitioning: bool = False
     forward_dead_lettered_messages_to: str = ""
-    """Path of the entity to which dead letters move on; empty for none."""
+    """As `forward_to`, for dead letters."""
     enable_express: bool = False
     max_message_size_kilobytes: int = 256
     """Largest message, all its sections counted. Azure's standard tier has 256, premium up to 102,400."""
+    authorization_rules: tuple[AuthorizationRule, ...] = ()
 
 
 class QueueRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -81,3 +94,5 @@ class Counters(msgspec.Struct, array_like=True):
     scheduled: int = 0
     bytes: int = 0
     """Size of all stored messages."""
+    accessed_at: int = 0
+    """When somebody sent or received last, as far as it was written with a message; 0 for never."""

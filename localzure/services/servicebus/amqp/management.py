@@ -25,6 +25,7 @@ class ManagementNode:
         """Run one operation. Raises ServiceBusError."""
         row = operations.operation(str(request.properties.get("operation")))
         self._peer.require(row.right, self._queue.path)
+        self._queue.accessed_at = turn.now
         if not isinstance(request.body, dict):
             raise ServiceBusError(ErrorCode.ARGUMENT, detail="The body of a request is a map.")
         response = operations.run(row, operations.Request(self._peer.broker, turn, self._queue, request.body))

@@ -39,10 +39,12 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import AmqpHost
     from localzure.services.servicebus.access import Authority
+    from localzure.services.servicebus.addresses import EntityAddress
     from localzure.services.servicebus.amqp.links import LinkHandler
     from localzure.services.servicebus.dispatch import Dispatch
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.model import QueueRecord
     from localzure_protocols.amqp.connection import AmqpConnection
     from localzure_protocols.amqp.events import AmqpEvent, Link, Outcome
 
@@ -107,6 +109,31 @@ class ServiceBusPeer:
         """See `AmqpPeer.shutdown`."""
         self.core.close(AmqpError("amqp:connection:forced", "The server is shutting down."))
         self.host.flush()
+
+    # What the service tells of entities.
+
+    def entity_changed(self, record: QueueRecord) -> None:
+        """Close the links that the queue's status does not allow any more."""
+        for link, address in self._links_of(record):
+            if not address.is_management:
+                with self.broker.reader() as reader:
+                    queue = self.broker.entities.find(reader, address)
+                try:
+                    if queue is not None:
+                        (require_sendable if link.is_receiver else require_receivable)(queue, self._uri(address.path))
+                except ServiceBusError as error:
+                    self.detach(link, self.amqp_error(error, address.path))
+
+    def entity_deleted(self, record: QueueRecord) -> None:
+        """Close all links of the queue."""
+        for link, address in self._links_of(record):
+            error = ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=self._uri(address.path))
+            self.detach(link, self.amqp_error(error, address.path))
+
+    def _links_of(self, record: QueueRecord) -> list[tuple[Link, EntityAddress]]:
+        """The links of a queue and its sub-queues, management included, with what they are attached to."""
+        found = [(link, parse_address(_address_of(link))) for link in self._handlers]
+        return [(link, address) for link, address in found if address.entity.lower() == record.name.lower()]
 
     # What links use.
 
@@ -206,7 +233,7 @@ class ServiceBusPeer:
 
     def _attached(self, link: Link) -> None:
         """Take a new link, or refuse it."""
-        address = (link.target if link.is_receiver else link.source).address or ""
+        address = _address_of(link)
         try:
             if normalize(address).lower() == CBS_NODE:
                 self._accept(link, self._claims_handler(link), REQUEST_BYTES_MAX)
@@ -254,6 +281,11 @@ class ServiceBusPeer:
 
     def _uri(self, path: str) -> str:
         return f"sb://{self._hostname}/{path}"
+
+
+def _address_of(link: Link) -> str:
+    """The address, as its client writes it, of what a link is attached to on our side."""
+    return (link.target if link.is_receiver else link.source).address or ""
 
 
 def _require_no_session(link: Link, queue: Queue) -> None:

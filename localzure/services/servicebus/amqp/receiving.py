@@ -55,10 +55,12 @@ class ReceiveLink(LinkHandler):
 
     def opened(self) -> None:
         """It may have given credit with its attach."""
+        self._queue.accessed_at = self._peer.broker.now()
         self._credit_changed()
 
     def flow(self, event: LinkFlow) -> None:
         """Take the new credit, or use it up."""
+        self._queue.accessed_at = self._peer.broker.now()
         if event.drain:
             self._peer.dispatch.drain(self._queue, self)
             # What was received and deleted for it goes out with the commit, and before the answer.

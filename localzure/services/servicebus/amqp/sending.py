@@ -36,6 +36,7 @@ class SendLink(LinkHandler):
 
     def received(self, turn: Turn, event: MessageReceived) -> None:
         """Store a message or a batch; what is refused is refused alone."""
+        self._queue.accessed_at = turn.now
         self._credit -= 1
         if self._credit <= CREDIT // 2:
             self._top_up()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from localzure.services.interface import ServiceContext
     from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.keys import ServiceBusKeys
+    from localzure.services.servicebus.model import QueueRecord
     from localzure_storage.store import Reader
 
 
@@ -39,6 +40,10 @@ class Broker:
     def __init__(self, context: ServiceContext, keys: ServiceBusKeys) -> None:
         self.on_available: Callable[[Queue], None] = lambda _queue: None
         """Called when a queue may have something to hand out, always after the commit of it."""
+        self.on_changed: Callable[[QueueRecord], None] = lambda _record: None
+        """Called when the properties of a queue have changed, always after the commit of it."""
+        self.on_deleted: Callable[[QueueRecord], None] = lambda _record: None
+        """Called when a queue is gone, always after the commit of it."""
         self.keys = keys
         self.clock = context.clock
         self.entropy = context.entropy

@@ -89,12 +89,37 @@ class Entities:
         writer.put(self._keys.entity(record.name), _encode(record))
         return record
 
+    def delete_queue(self, writer: Writer, record: QueueRecord) -> None:
+        """Delete a queue and leave its messages to `remains.sweep`. Call `forget` once it is committed."""
+        writer.delete(self._keys.entity(record.name))
+        for sub_queue in SubQueue:
+            queue_id = queue_id_of(record, sub_queue)
+            writer.delete(self._keys.owner(queue_id))
+            writer.put(self._keys.remains(queue_id), b"")
+
+    def counters_of(self, reader: Reader, record: QueueRecord) -> dict[SubQueue, Counters]:
+        """What is counted for a queue and each of its sub-queues, whether they are in use or not."""
+        found = {}
+        for sub_queue in SubQueue:
+            stored = reader.get(self._keys.counters(queue_id_of(record, sub_queue)))
+            found[sub_queue] = Counters() if stored is None else _decode_counters(stored)
+        return found
+
+    def in_use(self, record: QueueRecord) -> list[Queue]:
+        """The queue and those of its sub-queues that somebody has used."""
+        found = (self._queues.get((record.name.lower(), sub_queue)) for sub_queue in SubQueue)
+        return [queue for queue in found if queue is not None and queue.record.queue_id == record.queue_id]
+
+    def forget(self, record: QueueRecord) -> None:
+        """A queue is gone, or was never committed: nobody finds it any more, and it has nothing to hand out."""
+        for queue in self.in_use(record):
+            del self._queues[record.name.lower(), queue.sub_queue]
+            queue.empty()
+
     def apply(self, record: QueueRecord) -> None:
         """From now on use `record` for its queue and sub-queues, where they are in use."""
-        for sub_queue in SubQueue:
-            queue = self._queues.get((record.name.lower(), sub_queue))
-            if queue is not None:
-                queue.record = record
+        for queue in self.in_use(record):
+            queue.record = record
 
     def _load(self, reader: Reader, record: QueueRecord, sub_queue: SubQueue) -> Queue:
         key = (record.name.lower(), sub_queue)
@@ -102,6 +127,7 @@ class Entities:
         if queue is None:
             dead_letter = self._load(reader, record, SubQueue.DEAD_LETTER) if sub_queue is SubQueue.NONE else None
             queue = Queue(self._keys, record, sub_queue, dead_letter)
-            queue.visible = self.counters(reader, queue).last_sequence_number
+            counters = self.counters(reader, queue)
+            queue.visible, queue.accessed_at = counters.last_sequence_number, counters.accessed_at
             self._queues[key] = queue
         return queue

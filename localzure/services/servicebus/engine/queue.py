@@ -28,6 +28,7 @@ class Queue:
 
     __slots__ = (
         "_prefixes",
+        "accessed_at",
         "counters_key",
         "cursor",
         "dead_letter",
@@ -56,6 +57,8 @@ class Queue:
         self.returned: list[int] = []
         """A heap; it may hold numbers of messages that have gone since."""
         self.locks = Locks()
+        self.accessed_at = 0
+        """When somebody sent to it, or asked it for messages, last; 0 for never."""
         self.watched: int | None = None
         """When the broker looks at its locks next; never later than the first of them ends."""
 
@@ -87,6 +90,12 @@ class Queue:
         """The keys of its messages in one state, numbers `first` to `last`."""
         prefix = self._prefixes[state]
         return int_key(prefix, first), int_key(prefix, last + 1)
+
+    def empty(self) -> None:
+        """It is gone: there is nothing to hand out, and nothing is locked."""
+        self.locks = Locks()
+        self.returned.clear()
+        self.cursor = self.visible
 
     def give_back(self, sequence_number: int) -> None:
         """A message that was handed out, or passed over, is available again."""

@@ -101,6 +101,7 @@ class Turn:
     def save(self) -> None:
         """Write the counters. Called once, at the end of the block."""
         for queue, counters in self._counters.items():
+            counters.accessed_at = queue.accessed_at
             self.writer.put(queue.counters_key, _encode(counters))
 
     def _put_expiry(self, queue: Queue, sequence_number: int, expires_at: int) -> None:
