@@ -15,6 +15,7 @@ from localzure.auth.principal import AuthLevel
 from localzure.gateway.address import resolve
 from localzure.server.transactions import TickTransactions
 from localzure.services.blob import BlobService, BlobSettings
+from localzure.services.blob.engine.state import AccountFeatures
 from localzure.services.interface import (
     BodySink,
     BodySource,
@@ -71,6 +72,8 @@ class BlobWorld:
         self.level: AuthLevel = level
         self.store: Store = MemoryStore() if store is None else store
         self.clock = ManualClock()
+        self.features: dict[str, AccountFeatures] = {}
+        """Account → what Azure sets for it; may be changed at any time."""
         self.snapshots: dict[str, str] = {}
         """Snapshots that a test remembers, by a name of its own."""
         self.start()
@@ -84,7 +87,7 @@ class BlobWorld:
             self.transactions, self.clock, SeededEntropy(), NoAlarm(), root.subspace("blob"), self.extents
         )
         accounts = {ACCOUNT: (base64.b64decode(KEY),), "other": (base64.b64decode(OTHER_KEY), b"second")}
-        self.service = BlobService(self.context, BlobSettings(accounts, self.level))
+        self.service = BlobService(self.context, BlobSettings(accounts, self.level, self.features))
         self.requests = 0
 
     def describe(

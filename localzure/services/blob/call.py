@@ -10,14 +10,23 @@ from localzure.services.blob.keys import BlobKeys
 from localzure.services.storage_rest.times import EntityTags, Ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     from localzure.auth.accounts import Accounts
     from localzure.auth.principal import AuthLevel, Principal
     from localzure.services.blob.engine.state import AccountFeatures
     from localzure.services.blob.operations import Operation
-    from localzure.services.interface import Address, Clock, Entropy, HttpRequest, ServiceContext, Transactions
+    from localzure.services.interface import (
+        Address,
+        Clock,
+        Entropy,
+        HttpReply,
+        HttpRequest,
+        ServiceContext,
+        ServiceError,
+        Transactions,
+    )
     from localzure_storage.extents import Extents
 
     class Admit(Protocol):
@@ -25,6 +34,13 @@ if TYPE_CHECKING:
 
         def __call__(self, request: HttpRequest, address: Address, principal: Principal | None = None) -> Call:
             """Raises BlobError, AuthenticationError."""
+            ...
+
+    class Serve(Protocol):
+        """Answers a request of a batch, in a transaction of its own, if it is for one of some operations."""
+
+        def __call__(self, request: HttpRequest, address: Address, operations: frozenset[str]) -> HttpReply:
+            """Errors are written as replies."""
             ...
 
 
@@ -41,6 +57,9 @@ class Parts:
     level: AuthLevel
     admit: Admit
     """Who sent a request and what it is for, for the sources of copies too (see `http.BlobService.admit`)."""
+    serve: Serve
+    refuse: Callable[[HttpRequest, ServiceError], HttpReply]
+    """Writes an error as a reply."""
     tags: EntityTags = field(default_factory=EntityTags)
 
     @classmethod
@@ -51,11 +70,22 @@ class Parts:
         level: AuthLevel,
         features: Mapping[str, AccountFeatures],
         admit: Admit,
+        serve: Serve,
+        refuse: Callable[[HttpRequest, ServiceError], HttpReply],
     ) -> Parts:
         """Build the parts from what the server gives."""
         engine = Engine(BlobKeys(context.space), context.extents, features)
         return cls(
-            context.transactions, context.extents, context.clock, context.entropy, engine, accounts, level, admit
+            transactions=context.transactions,
+            extents=context.extents,
+            clock=context.clock,
+            entropy=context.entropy,
+            engine=engine,
+            accounts=accounts,
+            level=level,
+            admit=admit,
+            serve=serve,
+            refuse=refuse,
         )
 
     def writing(self) -> Moment:

@@ -164,6 +164,7 @@ def _properties(record: BlobRecord, words: frozenset[str], now: Instant) -> str:
     if record.kind == "BlockBlob":
         text += _tier(record)
     elif record.kind == "PageBlob":
+        text += "" if record.tier is None else _tier(record)
         text += f"<x-ms-blob-sequence-number>{record.sequence_number}</x-ms-blob-sequence-number>"
     elif record.is_sealed:
         text += "<Sealed>true</Sealed>"

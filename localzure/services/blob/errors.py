@@ -50,6 +50,7 @@ BLOB_ERRORS: Mapping[str, ErrorRow] = {
         400, "The CRC64 value specified in the request did not match with the CRC64 value calculated by the server."
     ),
     "EmptyTagName": ErrorRow(400, "The name of one of the tag key-value pairs is empty."),
+    "ExceedsMaxBatchRequestCount": ErrorRow(400, "The batch operation exceeds maximum number of allowed subrequests."),
     "IncrementalCopyBlobMismatch": ErrorRow(
         409, "The specified source blob is different than the copy source of the existing incremental copy blob."
     ),

@@ -11,12 +11,16 @@ from localzure.auth.authenticate import BLOB_DOOR, authenticate, refuse_anonymou
 from localzure.auth.principal import PrincipalKind
 from localzure.services.blob import access
 from localzure.services.blob.call import Call, Parts
-from localzure.services.blob.engine import containers, remains
+from localzure.services.blob.engine import accounts, containers, remains
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.operations import Resource, find, not_implemented, refuse_header
+from localzure.services.interface import ServiceError
+from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import describe, render_xml
 from localzure.services.storage_rest.headers import is_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
+from localzure.services.storage_rest.sinks import Bodiless
+from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +34,9 @@ if TYPE_CHECKING:
         HttpReply,
         HttpRequest,
         ServiceContext,
-        ServiceError,
     )
-    from localzure_storage.store import StorageError, Writer
+    from localzure.services.storage_rest.cors import CorsRule
+    from localzure_storage.store import Writer
 
 BLOB_NAME_MAX = 1024
 """Characters in a blob's name."""
@@ -60,13 +64,43 @@ class BlobService:
 
     def __init__(self, context: ServiceContext, settings: BlobSettings) -> None:
         self._parts = Parts.build(
-            context, prepare_accounts(settings.accounts), settings.auth_level, settings.features, self.admit
+            context,
+            prepare_accounts(settings.accounts),
+            settings.auth_level,
+            settings.features,
+            self.admit,
+            self.serve,
+            self.refuse,
         )
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         """Authorise and route a request by its head. Raises BlobError, AuthenticationError."""
         if request.method == "OPTIONS":
-            raise BlobError("NotImplemented", Operation="Service_PreflightRequest")
+            return Bodiless(lambda: answer_preflight(request, self._cors(address)))
+        if "origin" in request.headers and (rules := self._cors(address)):
+            return SharingSink(
+                request, rules, lambda: self._accept(request, address), lambda error: self.refuse(request, error)
+            )
+        return self._accept(request, address)
+
+    def serve(self, request: HttpRequest, address: Address, operations: frozenset[str]) -> HttpReply:
+        """Answer a request without a body, where it is for one of these operations; errors too are replies."""
+        sink: BodySink | None = None
+        try:
+            if self.admit(request, address).operation.name not in operations:
+                raise BlobError("InvalidInput")
+            sink = self._accept(request, address)
+            return sink.finish()
+        except (ServiceError, StorageError) as error:
+            if sink is not None:
+                sink.abandon()
+            return self.refuse(request, error)
+
+    def _cors(self, address: Address) -> list[CorsRule]:
+        with self._parts.transactions.reader() as reader:
+            return accounts.load(self._parts.engine, reader, address.account).properties.cors
+
+    def _accept(self, request: HttpRequest, address: Address) -> BodySink:
         call = self.admit(request, address)
         operation = call.operation
         if operation.handler is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from localzure.services.blob import copying, grants, growing, handlers, tagging
+from localzure.services.blob import account, batching, copying, grants, growing, handlers, lifetime, tagging
 from localzure.services.blob.errors import BlobError
 
 if TYPE_CHECKING:
@@ -118,14 +118,26 @@ _SOURCE = Has("x-ms-copy-source")
 
 OPERATIONS: tuple[Operation, ...] = (
     # The service.
-    _row("Service_SetProperties", "PUT", "service service properties", "w"),
-    _row("Service_GetProperties", "GET", "service service properties", "r"),
-    _row("Service_GetStatistics", "GET", "service service stats", "r"),
+    _row("Service_SetProperties", "PUT", "service service properties", "w", handler=account.set_properties),
+    _row("Service_GetProperties", "GET", "service service properties", "r", handler=account.get_properties),
+    _row("Service_GetStatistics", "GET", "service service stats", "r", handler=account.get_stats),
     _row("Service_ListContainersSegment", "GET", "service - list", "l", handler=handlers.list_containers),
-    _row("Service_GetUserDelegationKey", "POST", "service service userdelegationkey", ""),
-    _row("Service_GetAccountInfo", "GET", "service account properties", "rwdlacup"),
-    _row("Service_GetAccountInfoWithHead", "HEAD", "service account properties", "rwdlacup"),
-    _row("Service_SubmitBatch", "POST", "service - batch", "rwdlacup"),
+    _row(
+        "Service_GetUserDelegationKey",
+        "POST",
+        "service service userdelegationkey",
+        "",
+        handler=account.get_user_delegation_key,
+    ),
+    _row("Service_GetAccountInfo", "GET", "service account properties", "rwdlacup", handler=account.get_account_info),
+    _row(
+        "Service_GetAccountInfoWithHead",
+        "HEAD",
+        "service account properties",
+        "rwdlacup",
+        handler=account.get_account_info,
+    ),
+    _row("Service_SubmitBatch", "POST", "service - batch", "rwdlacup", handler=batching.submit),
     _row("Service_FilterBlobs", "GET", "service - blobs", "f", handler=tagging.find_blobs),
     # Containers.
     _row("Container_Create", "PUT", "container container -", "cw", handler=handlers.create_container),
@@ -184,7 +196,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _row("Container_Restore", "PUT", "container container undelete", "w", handler=handlers.restore_container),
     _row("Container_Rename", "PUT", "container container rename", "w"),
-    _row("Container_SubmitBatch", "POST", "container container batch", "rwdlacup"),
+    _row("Container_SubmitBatch", "POST", "container container batch", "rwdlacup", handler=batching.submit),
     _row("Container_FilterBlobs", "GET", "container container blobs", "f", handler=tagging.find_blobs),
     _row(
         "Container_AcquireLease",
@@ -248,8 +260,16 @@ OPERATIONS: tuple[Operation, ...] = (
         public="container",
         handler=handlers.list_blobs,
     ),
-    _row("Container_GetAccountInfo", "GET", "container account properties", "rwdlacup"),
-    _row("Container_GetAccountInfoWithHead", "HEAD", "container account properties", "rwdlacup"),
+    _row(
+        "Container_GetAccountInfo", "GET", "container account properties", "rwdlacup", handler=account.get_account_info
+    ),
+    _row(
+        "Container_GetAccountInfoWithHead",
+        "HEAD",
+        "container account properties",
+        "rwdlacup",
+        handler=account.get_account_info,
+    ),
     # All blobs.
     _row("Blob_Download", "GET", "blob - -", "r", conditions=_ALL, public="blob", handler=handlers.get_blob),
     _row(
@@ -263,16 +283,23 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _row("Blob_Delete", "DELETE", "blob - -", "d", conditions=_ALL, handler=handlers.delete_blob),
     _row("Blob_Undelete", "PUT", "blob - undelete", "w", handler=handlers.undelete_blob),
-    _row("Blob_SetExpiry", "PUT", "blob - expiry", "w"),
+    _row("Blob_SetExpiry", "PUT", "blob - expiry", "w", handler=lifetime.set_expiry),
     _row(
         "Blob_SetImmutabilityPolicy",
         "PUT",
         "blob - immutabilitypolicies",
         "i",
         conditions=frozenset({"if-unmodified-since"}),
+        handler=lifetime.set_immutability,
     ),
-    _row("Blob_DeleteImmutabilityPolicy", "DELETE", "blob - immutabilitypolicies", "i"),
-    _row("Blob_SetLegalHold", "PUT", "blob - legalhold", "i"),
+    _row(
+        "Blob_DeleteImmutabilityPolicy",
+        "DELETE",
+        "blob - immutabilitypolicies",
+        "i",
+        handler=lifetime.delete_immutability,
+    ),
+    _row("Blob_SetLegalHold", "PUT", "blob - legalhold", "i", handler=lifetime.set_legal_hold),
     _row(
         "Blob_GetMetadata",
         "GET",
@@ -312,9 +339,11 @@ OPERATIONS: tuple[Operation, ...] = (
     _row(
         "Blob_AbortCopyFromURL", "PUT", "blob - copy", "w", Has("x-ms-copy-action", "abort"), handler=copying.abort_copy
     ),
-    _row("Blob_SetTier", "PUT", "blob - tier", "w"),
-    _row("Blob_GetAccountInfo", "GET", "blob account properties", "rwdlacup"),
-    _row("Blob_GetAccountInfoWithHead", "HEAD", "blob account properties", "rwdlacup"),
+    _row("Blob_SetTier", "PUT", "blob - tier", "w", handler=lifetime.set_tier),
+    _row("Blob_GetAccountInfo", "GET", "blob account properties", "rwdlacup", handler=account.get_account_info),
+    _row(
+        "Blob_GetAccountInfoWithHead", "HEAD", "blob account properties", "rwdlacup", handler=account.get_account_info
+    ),
     _row("Blob_Query", "POST", "blob - query", "r", conditions=_ALL),
     _row("Blob_GetTags", "GET", "blob - tags", "t", handler=tagging.get_tags),
     _row("Blob_SetTags", "PUT", "blob - tags", "t", handler=tagging.set_tags),

@@ -236,7 +236,7 @@ def blob_headers(call: Call, record: BlobRecord) -> Headers:
     if record.version is not None and not call.query.get("versionid"):
         headers.append(("x-ms-is-current-version", "true"))
     headers += _rare(record)
-    if record.kind != "BlockBlob":
+    if record.kind == "AppendBlob" or (record.kind == "PageBlob" and record.tier is None):
         return headers
     if record.tier is None:
         headers += _INFERRED_TIER

@@ -121,7 +121,7 @@ def _take(command: CopyBlob, source: BlobRecord, record: BlobRecord, moment: Mom
         record.tags = dict(source.tags)
     if source.kind == "AppendBlob":
         record.is_sealed = source.is_sealed if command.seals is None else command.seals
-    if record.tier is None and source.kind == "BlockBlob" and not command.is_put:
+    if record.tier is None and source.kind != "AppendBlob" and not command.is_put:
         record.tier, record.tier_changed = source.tier, source.tier_changed
     if source.tier == "Archive" and record.tier not in {None, "Archive"} and record.tier is not None:
         record.rehydration = rehydration(record.tier, command.rehydrate_priority, moment)

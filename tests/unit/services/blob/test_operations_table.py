@@ -121,7 +121,7 @@ def test_headers_that_are_not_built_are_not_passed_over(header: str) -> None:
         ("GET", "", "", {}, "InvalidQueryParameterValue", 400),
         ("GET", "", "restype=service", {}, "InvalidQueryParameterValue", 400),
         ("PUT", "", "comp=list", {}, "UnsupportedHttpVerb", 405),
-        ("OPTIONS", "box/blob", "", {}, "NotImplemented", 501),
+        ("OPTIONS", "box/blob", "", {}, "InvalidHeaderValue", 400),
     ],
 )
 def test_a_request_that_fits_no_row_is_not_taken_for_a_neighbour(
