@@ -191,6 +191,20 @@ def test_ranges_that_overlap_give_each_entity_once(world: TableWorld) -> None:
     assert world.rows(text=" or ".join(f"({text})" for text in ranges)) == keys
 
 
+@pytest.mark.parametrize("character", ["z", "😀"])
+def test_literals_that_are_longer_than_any_key(world: TableWorld, character: str) -> None:
+    longest = character * (1024 // (2 if character > "\uffff" else 1))
+    longer = longest + character
+    keys = [("a", "a"), (longest, longest)]
+    for partition, row in keys:
+        world.insert(partition=partition, row=row)
+    for name in ("PartitionKey", "RowKey"):
+        for operator, expected in (("lt", keys), ("le", keys), ("ne", keys), ("eq", []), ("gt", []), ("ge", [])):
+            assert world.rows(text=f"{name} {operator} '{longer}'") == expected
+        for operator, expected in (("lt", keys[:1]), ("le", keys), ("eq", keys[1:]), ("gt", []), ("ge", keys[1:])):
+            assert world.rows(text=f"{name} {operator} '{longest}'") == expected
+
+
 def test_a_page_goes_on_within_the_ranges_of_its_filter(world: TableWorld) -> None:
     fill(world, "abc", 4)
     pages = world.pages(text="PartitionKey eq 'a' or PartitionKey eq 'c'", query="$top=3")
