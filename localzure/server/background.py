@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CHECKPOINT_SECONDS = 1.0
 """How often a checkpoint is taken: what a power loss can cost at most."""
 
-SWEEP_SECONDS = 0.05
+SWEEP_SECONDS = 0.01
 """The pause between two steps of a sweep that has more to do."""
 
 SWEEP_IDLE_SECONDS = 1.0

@@ -27,7 +27,7 @@ from localzure.server.listener import bind, endpoint, serve
 from localzure.server.own_api import OwnApi
 from localzure.server.ready import ReadyFile, connection_strings
 from localzure.server.router import Router
-from localzure.server.services import Builder, Services
+from localzure.server.services import Builder, Services, read_seeds
 from localzure.server.startup import StartupError
 from localzure.server.tls import tls_driver
 from localzure.server.transactions import TickTransactions
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from localzure.config.settings import Listener, Settings
     from localzure.server.driver import Channel, Driver
-    from localzure.services.interface import Clock
+    from localzure.services.interface import Clock, Entropy
+    from localzure.services.servicebus.seed import QueueSeed
     from localzure_protocols.events import Request
     from localzure_storage.store import Store
 
@@ -72,6 +73,8 @@ def run(settings: Settings, announce: Announce) -> int:
     shortage = limits.raise_descriptor_limit()
     for line in (*settings.warnings, *([shortage] if shortage else [])):
         _log.warning(line)
+    clock, entropy = SystemClock(), SystemEntropy()
+    seeds, trust = read_seeds(settings), Trust(settings, clock, entropy)
     with ExitStack() as stack:
         sockets = []
         for listener in settings.listeners():
@@ -80,7 +83,7 @@ def run(settings: Settings, announce: Announce) -> int:
             sockets.append((listener, sock))
         ready = ReadyFile(settings.ready_file)
         stack.callback(ready.remove)
-        _run_loop(Server(settings, sockets, ready).run(announce))
+        _run_loop(Server(settings, clock, entropy, sockets, ready, seeds, trust).run(announce))
     return 0
 
 
@@ -100,13 +103,24 @@ def _run_loop(main: Coroutine[None, None, None]) -> None:
 class Server:
     """One running server."""
 
-    def __init__(self, settings: Settings, sockets: list[tuple[Listener, socket.socket]], ready: ReadyFile) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        entropy: Entropy,
+        sockets: list[tuple[Listener, socket.socket]],
+        ready: ReadyFile,
+        seeds: tuple[QueueSeed, ...],
+        trust: Trust,
+    ) -> None:
         """`sockets` are bound and listening; connections wait in their backlog until everything serves."""
         self._settings = settings
+        self._clock = clock
+        self._entropy = entropy
         self._sockets = sockets
         self._ready = ready
-        self._clock: Clock = SystemClock()
-        self._entropy = SystemEntropy()
+        self._seeds = seeds
+        self._trust = trust
         self._health = Health(settings.services, self._clock)
         self._stopping = asyncio.Event()
 
@@ -118,10 +132,10 @@ class Server:
             stack.callback(store.close)
             transactions = TickTransactions(store, self._clock, loop.call_soon)
             stack.callback(transactions.commit)
-            services = Builder(self._settings, transactions, self._clock, self._entropy, loop).build()
+            builder = Builder(self._settings, transactions, self._clock, self._entropy, loop, self._seeds)
+            services = builder.build()
             stack.callback(services.close)
-            trust = Trust(self._settings, self._clock, self._entropy)
-            connections = self._connect(services, transactions, trust, loop)
+            connections = self._connect(services, transactions, loop)
             stack.callback(connections.abort)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -140,10 +154,10 @@ class Server:
             raise StartupError(str(error)) from error
 
     def _connect(
-        self, services: Services, transactions: TickTransactions, trust: Trust, loop: asyncio.AbstractEventLoop
+        self, services: Services, transactions: TickTransactions, loop: asyncio.AbstractEventLoop
     ) -> Connections:
         """Wire the protocols to the services."""
-        router = Router(services.http, OwnApi(self._health, trust))
+        router = Router(services.http, OwnApi(self._health, self._trust))
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
         factories: dict[Wire, Callable[[Channel], Driver]] = {
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
@@ -161,7 +175,7 @@ class Server:
             return None if core is None else HttpDriver(channel, core, http)
 
         inside_tls = dict(factories)
-        clock = self._clock
+        clock, trust = self._clock, self._trust
         factories[Wire.TLS] = lambda channel: tls_driver(channel, trust.context(), inside_tls, clock.monotonic())
         connections = Connections(loop, self._clock, transactions, factories)
         transactions.on_settled = connections.flush

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from localzure.config.settings import Settings
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import AmqpService, Clock, Entropy, HttpService
+    from localzure.services.servicebus.seed import QueueSeed
     from localzure_storage.store import Writer
 
 ROOT = Subspace(b"")
 """The whole key space of the store: each service has the part below its name, extents have theirs."""
-
 
 SWEEP_RECORDS = 256
 """Records that one step of a service's sweep may free: a millisecond or two of work."""
@@ -58,6 +58,14 @@ class Services:
             alarm.cancel()
 
 
+def read_seeds(settings: Settings) -> tuple[QueueSeed, ...]:
+    """Read the seed files, before anything is made. Raises StartupError."""
+    try:
+        return tuple(seed for path in settings.seeds for seed in load_seed(path))
+    except SeedError as error:
+        raise StartupError(str(error)) from error
+
+
 class Builder:
     """Builds each service of the settings from the server's parts."""
 
@@ -68,9 +76,11 @@ class Builder:
         clock: Clock,
         entropy: Entropy,
         loop: asyncio.AbstractEventLoop,
+        seeds: tuple[QueueSeed, ...],
     ) -> None:
-        """All services share these."""
+        """All services share these; `seeds` come from `read_seeds`."""
         self._settings = settings
+        self._seeds = seeds
         self._transactions = transactions
         self._clock = clock
         self._entropy = entropy
@@ -129,7 +139,7 @@ class Builder:
         alarm.ring = service.expire
         failures: list[StorageError] = []
         try:
-            service.start([seed for path in self._settings.seeds for seed in load_seed(path)])
+            service.start(self._seeds)
             self._transactions.after_commit(_nothing, failures.append)
             self._transactions.commit()
         except SeedError as error:

@@ -233,3 +233,24 @@ def test_the_ready_file_is_there_exactly_while_the_server_serves() -> None:
         }
         server.stop()
         assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--seed", "{folder}/seed.json"], "{folder}/seed.json"),
+        (["--tls-cert", "{folder}/none.pem"], "{folder}/none.pem"),
+        (["--ready-file", "{folder}/none/ready.json"], "{folder}/none/ready.json"),
+        (["--host", "192.0.2.1"], "192.0.2.1 is no address of this machine"),
+    ],
+)
+def test_a_start_that_fails_leaves_nothing_behind(args: list[str], said: str, tmp_path: Path) -> None:
+    seed = {"UserConfig": {"Namespaces": [{"Queues": [{"Name": "q", "Properties": {"MaxDeliveryCount": 0}}]}]}}
+    (tmp_path / "seed.json").write_text(json.dumps(seed))
+    command = [sys.executable, "-m", "localzure", "start", "--all-ports", "0", "--data-dir", str(tmp_path / "data")]
+    named = [arg.format(folder=tmp_path) for arg in args]
+    done = subprocess.run([*command, *named], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert said.format(folder=tmp_path) in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["seed.json"]
