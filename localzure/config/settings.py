@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Durability = Literal["process", "full", "none"]
 AuthLevel = Literal["off", "any", "verify"]
+AccountKind = Literal["StorageV2", "Storage", "BlobStorage", "BlockBlobStorage"]
 LogFormat = Literal["json", "text"]
 Service = Literal["blob", "queue", "servicebus"]
 
@@ -87,6 +88,11 @@ class StorageAccount:
     name: str
     keys: tuple[str, ...] = field(repr=False)
     """In base64, as clients have them."""
+    kind: AccountKind = "StorageV2"
+    versioning: bool = False
+    """Whether the versions of blobs are kept."""
+    container_retention_days: int = 0
+    """Days for which a deleted container can be restored; 0 is never."""
 
     @property
     def key_bytes(self) -> tuple[bytes, ...]:

@@ -12,8 +12,9 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import get_args
 
-from localzure.config.settings import SERVICES, Service, StorageAccount
+from localzure.config.settings import SERVICES, AccountKind, Service, StorageAccount
 
 Reader = Callable[[object, Path], object]
 
@@ -190,7 +191,7 @@ def services(raw: object, _base: Path) -> tuple[Service, ...]:
 
 
 def accounts(raw: object, _base: Path) -> tuple[StorageAccount, ...]:
-    """Storage accounts: a mapping from account name to a key or a list of two keys, in base64."""
+    """Storage accounts: a mapping from account name to a key, a list of two, or a mapping that says more of it."""
     if not isinstance(raw, Mapping) or not raw:
         raise RefusedError("expected a mapping from account name to a key or a list of two keys")
     return tuple(_account(str(name), keys) for name, keys in raw.items())
@@ -232,14 +233,39 @@ def claims(raw: object, _base: Path) -> Mapping[str, object]:
 
 
 def _account(name: str, raw: object) -> StorageAccount:
-    """One storage account; the naming rule is Azure's."""
+    """One storage account: its keys, or a mapping that says more of it. The naming rule is Azure's."""
     if not _ACCOUNT_NAME.fullmatch(name):
         raise RefusedError("expected an account name of 3 to 24 lower-case letters and digits", at=name)
+    if not isinstance(raw, Mapping):
+        return StorageAccount(name, _keys(name, raw))
+    for key in raw:
+        if key not in _ACCOUNT_KEYS:
+            raise RefusedError(f"unknown key {key!r}; {nearest(str(key), list(_ACCOUNT_KEYS))}", at=name)
+    kind, versioning, days = (raw.get(key, default) for key, default in list(_ACCOUNT_KEYS.items())[1:])
+    if kind not in get_args(AccountKind):
+        raise expected(f"one of {', '.join(get_args(AccountKind))}", kind, at=f"{name}.kind")
+    if not isinstance(versioning, bool):
+        raise expected("true or false", versioning, at=f"{name}.versioning")
+    if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 365:
+        raise expected("0 to 365 days", days, at=f"{name}.container_retention_days")
+    return StorageAccount(name, _keys(name, raw.get("keys")), kind, versioning, days)
+
+
+_ACCOUNT_KEYS: Mapping[str, object] = {
+    "keys": None,
+    "kind": "StorageV2",
+    "versioning": False,
+    "container_retention_days": 0,
+}
+"""What the mapping of an account may hold, with its defaults."""
+
+
+def _keys(name: str, raw: object) -> tuple[str, ...]:
     given = raw if isinstance(raw, list) else [raw]
     keys = tuple(key for key in given if isinstance(key, str) and _is_base64(key))
     if not 1 <= len(keys) == len(given) <= 2:
         raise RefusedError("expected one or two keys in base64", at=name)
-    return StorageAccount(name, keys)
+    return keys
 
 
 def _is_base64(key: str) -> bool:

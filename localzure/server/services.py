@@ -9,7 +9,7 @@ from localzure.auth.accounts import Accounts
 from localzure.auth.tokens import TokenVerifier
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
-from localzure.services.blob import BlobService, BlobSettings
+from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
 from localzure.services.entra import EntraService, EntraSettings
 from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
@@ -117,7 +117,16 @@ class Builder:
 
     def _build_blob(self) -> None:
         context, _ = self._context("blob")
-        service = BlobService(context, BlobSettings(self._accounts, self._settings.auth))
+        features = {
+            account.name: AccountFeatures(
+                kind=account.kind,
+                sku="Premium_LRS" if account.kind == "BlockBlobStorage" else "Standard_RAGRS",
+                is_versioned=account.versioning,
+                container_retention_days=account.container_retention_days,
+            )
+            for account in self._settings.accounts
+        }
+        service = BlobService(context, BlobSettings(self._accounts, self._settings.auth, features))
         self._services.http["blob"] = service
         self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
 

@@ -1,25 +1,22 @@
-"""An account's Blob service on the wire: its properties, statistics and kind, and user delegation keys."""
+"""An account's Blob service on the wire: its properties, statistics and kind."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localzure.auth import delegation
 from localzure.services.blob.engine import accounts
 from localzure.services.blob.engine.accounts import AccountRecord, StaticWebsite
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.handling import DOCUMENT_BYTES_MAX, reading, writing_document, xml_reply
+from localzure.services.blob.handling import reading, writing_document, xml_reply
 from localzure.services.interface import HttpReply
-from localzure.services.storage_rest.headers import LATEST_VERSION, is_version, reply_headers
+from localzure.services.storage_rest.headers import is_version, reply_headers
 from localzure.services.storage_rest.service_properties import (
     RetentionPolicy,
     change_properties,
     properties_document,
     stats_document,
 )
-from localzure.services.storage_rest.sinks import Bodiless, Collecting
-from localzure.services.storage_rest.times import iso_time
-from localzure.services.storage_rest.xml_reader import XmlError, parse_document
+from localzure.services.storage_rest.sinks import Bodiless
 from localzure.services.storage_rest.xml_writer import element
 
 if TYPE_CHECKING:
@@ -150,49 +147,3 @@ def get_account_info(call: Call) -> BodySink:
         ("x-ms-is-hns-enabled", "false"),
     ]
     return Bodiless(lambda: HttpReply(200, headers))
-
-
-def get_user_delegation_key(call: Call) -> BodySink:
-    """Get User Delegation Key."""
-
-    def finish(body: bytes) -> HttpReply:
-        try:
-            document = parse_document(body)
-        except XmlError as error:
-            raise BlobError("InvalidXmlDocument", Reason=str(error)) from error
-        texts = {part.name: part.text.strip() for part in document.children}
-        if document.name != "KeyInfo" or "Expiry" not in texts:
-            raise BlobError("InvalidXmlDocument", XmlNodeName="KeyInfo")
-        parts = call.parts
-        now = parts.clock.wall()
-        issued = delegation.issue(
-            parts.accounts,
-            call.principal,
-            "b",
-            call.request.headers.get("x-ms-version", LATEST_VERSION),
-            texts.get("Start") or f"{iso_time(now)[:19]}Z",
-            texts["Expiry"],
-            now,
-            texts.get("DelegatedUserTid", ""),
-        )
-        if issued is None:
-            raise BlobError("InvalidXmlNodeValue", XmlNodeName="Expiry", XmlNodeValue=texts["Expiry"])
-        return xml_reply(call, _key_document(*issued))
-
-    return Collecting(call.request, DOCUMENT_BYTES_MAX, finish)
-
-
-def _key_document(info: delegation.KeyInfo, value: str) -> bytes:
-    fields = [
-        ("SignedOid", info.oid),
-        ("SignedTid", info.tid),
-        ("SignedStart", info.start),
-        ("SignedExpiry", info.expiry),
-        ("SignedService", info.service),
-        ("SignedVersion", info.version),
-        ("Value", value),
-    ]
-    if info.delegated_tid:
-        fields.insert(6, ("SignedDelegatedUserTid", info.delegated_tid))
-    items = "".join(element(name, text) for name, text in fields)
-    return f'<?xml version="1.0" encoding="utf-8"?><UserDelegationKey>{items}</UserDelegationKey>'.encode()

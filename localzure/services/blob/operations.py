@@ -127,7 +127,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST",
         "service service userdelegationkey",
         "",
-        handler=account.get_user_delegation_key,
+        handler=delegating.get_user_delegation_key,
     ),
     _row("Service_GetAccountInfo", "GET", "service account properties", "rwdlacup", handler=account.get_account_info),
     _row(

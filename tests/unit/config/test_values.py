@@ -49,6 +49,12 @@ ACCEPTED: list[tuple[values.Reader, Any, Any]] = [
     (values.services, {}, ("blob", "queue", "servicebus")),
     (values.accounts, {"abc": "YQ=="}, (StorageAccount("abc", ("YQ==",)),)),
     (values.accounts, {"abc": ["YQ==", "Yg=="]}, (StorageAccount("abc", ("YQ==", "Yg==")),)),
+    (values.accounts, {"abc": {"keys": "YQ=="}}, (StorageAccount("abc", ("YQ==",)),)),
+    (
+        values.accounts,
+        {"abc": {"keys": ["YQ=="], "kind": "BlobStorage", "versioning": True, "container_retention_days": 7}},
+        (StorageAccount("abc", ("YQ==",), "BlobStorage", versioning=True, container_retention_days=7),),
+    ),
     (values.text, "SAS_KEY_VALUE", "SAS_KEY_VALUE"),
 ]
 
@@ -90,6 +96,11 @@ REFUSED: list[tuple[values.Reader, Any, str]] = [
     (values.accounts, {"abc": "!!"}, "expected one or two keys in base64"),
     (values.accounts, {"abc": ""}, "expected one or two keys in base64"),
     (values.accounts, {"abc": []}, "expected one or two keys in base64"),
+    (values.accounts, {"abc": {}}, "expected one or two keys in base64"),
+    (values.accounts, {"abc": {"keys": "YQ==", "sort": 1}}, "unknown key 'sort'"),
+    (values.accounts, {"abc": {"keys": "YQ==", "kind": "Big"}}, "expected one of StorageV2"),
+    (values.accounts, {"abc": {"keys": "YQ==", "versioning": 1}}, "expected true or false"),
+    (values.accounts, {"abc": {"keys": "YQ==", "container_retention_days": 366}}, "expected 0 to 365 days"),
     (values.accounts, {"abc": ["YQ==", 5]}, "expected one or two keys in base64"),
     (values.accounts, {"abc": ["YQ==", "YQ==", "YQ=="]}, "expected one or two keys in base64"),
     (values.text, "a;b", "expected 1 to 256 characters"),
