@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from localzure.services.blob import account, batching, copying, grants, growing, handlers, lifetime, tagging
+from localzure.services.blob import account, batching, copying, delegating, grants, growing, handlers, lifetime, tagging
 from localzure.services.blob.errors import BlobError
 
 if TYPE_CHECKING:
