@@ -81,7 +81,8 @@ PATHS = st.sampled_from(
     [
         "", "/", "Tables", "Tables()", "Tables('things')", "Tables('x", "things", "things()", "things/", "THINGS",
         "$batch", ENTITY, entity_path("things", "p", "new"), "things(PartitionKey='p')", "things('x')", "nothing()",
-        "things/x", "things(PartitionKey='a%2Fb',RowKey='r')", "things%ff", "things(PartitionKey='%00',RowKey='')", "$metadata",
+        "things/x", "things(PartitionKey='a%2Fb',RowKey='r')", "things%ff",
+        "things(PartitionKey='%00',RowKey='')", "$metadata",
     ]
 ) | LATIN.filter(lambda path: "?" not in path and "#" not in path)  # fmt: skip
 
