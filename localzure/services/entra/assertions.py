@@ -1,8 +1,9 @@
 """Client assertions: tokens by which a client proves itself without a secret (RFC 7523, section 2.2).
 
 A client with a certificate signs its own; one whose workload has an identity elsewhere (a Kubernetes service account, a
-build) shows what that issuer gave it. The first is checked with the certificate that it carries, where it carries one;
-of the second the issuer is unknown here, so its form and its time are what can be checked.
+build) shows what that issuer gave it. The first names its client as issuer and subject, and is checked with the
+certificate that it carries, where it carries one; of the second the issuer is unknown here, so its form and its time
+are what can be checked.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ def check(assertion: str, client: str, now: Instant) -> None:
     expires, not_before = claims.get("exp"), claims.get("nbf", 0)
     if _seconds(expires) * SECOND + SKEW <= now or _seconds(not_before) * SECOND - SKEW > now:
         raise EntraError("assertion_expired")
-    if "x5t" not in header and "x5t#S256" not in header:
+    said = (claims.get("iss"), claims.get("sub"))
+    is_own = said[0] == said[1] or client in said
+    if not is_own or ("x5t" not in header and "x5t#S256" not in header):
         return
-    if (claims.get("iss"), claims.get("sub")) != (client, client):
+    if said != (client, client):
         raise EntraError("client_mismatch")
     chain = header.get("x5c")
     if chain:

@@ -21,6 +21,7 @@ from localzure.services.table.replies import failed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from localzure.auth.accounts import Accounts
     from localzure.auth.principal import AuthLevel
     from localzure.services.interface import (
         Address,
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 class TableSettings:
     """What the service is told to be."""
 
-    accounts: Mapping[str, tuple[bytes, ...]] = field(repr=False)
-    """Account name → its one or two keys, decoded from base64."""
+    accounts: Accounts | Mapping[str, tuple[bytes, ...]] = field(repr=False)
+    """Account name → its one or two keys, decoded from base64; or what other services share with this one."""
     auth_level: AuthLevel = "verify"
 
 
