@@ -68,10 +68,14 @@ def _do_copy(engine: Engine, writer: Writer, command: CopyBlob, moment: Moment) 
     return copies.copy(engine, writer, command, moment)
 
 
-def _source(engine: Engine, writer: Writer, source: Source, moment: Moment) -> BlobRecord:
+def _source(
+    engine: Engine, writer: Writer, source: Source, moment: Moment, *, hides_conditions: bool = False
+) -> BlobRecord:
     try:
         return copies.find_source(engine, writer, source, moment)
     except BlobError as error:
+        if hides_conditions and error.code == "SourceConditionNotMet":
+            raise BlobError("CannotVerifyCopySource", status=404) from error
         if error.code in {"BlobNotFound", "ContainerNotFound"}:
             raise sources.unverified(error) from error
         raise
@@ -79,8 +83,10 @@ def _source(engine: Engine, writer: Writer, source: Source, moment: Moment) -> B
 
 def _render_copy(call: Call, record: BlobRecord) -> HttpReply:
     headers = replies.tagged(call, record)
+    # Azure answers an incremental copy before it begins, whatever its size: clients wait for the destination.
     assert record.copy is not None, "a copy leaves its trace"
-    headers += [("x-ms-copy-id", record.copy.id), ("x-ms-copy-status", record.copy.status)]
+    status = "pending" if record.copy.is_incremental else record.copy.status
+    headers += [("x-ms-copy-id", record.copy.id), ("x-ms-copy-status", status)]
     return HttpReply(202, headers)
 
 
@@ -101,7 +107,13 @@ incremental_copy = writing(_copy, copies.copy_incremental, _render_copy)
 # --- ranges -------------------------------------------------------------------------------------------------------
 
 
-def _taking(call: Call, length_max: int, use: Callable[[Engine, Writer, Block, Moment], HttpReply]) -> BodySink:
+def _taking(
+    call: Call,
+    length_max: int,
+    use: Callable[[Engine, Writer, Block, Moment], HttpReply],
+    *,
+    hides_conditions: bool = False,
+) -> BodySink:
     """Return the sink of an operation that takes a range of its source; `use` gets it as a pinned block."""
     source = sources.read(call)
     asked = requests.byte_range(call, "x-ms-source-range")
@@ -112,7 +124,7 @@ def _taking(call: Call, length_max: int, use: Callable[[Engine, Writer, Block, M
         engine = parts.engine
         with parts.transactions.writer() as writer:
             moment = parts.writing()
-            record = _source(engine, writer, source, moment)
+            record = _source(engine, writer, source, moment, hides_conditions=hides_conditions)
             first = 0 if asked is None else asked.first
             last = record.length - 1 if asked is None or asked.last is None else min(asked.last, record.length - 1)
             if first > last:
@@ -144,7 +156,7 @@ def put_block_from_url(call: Call) -> BodySink:
 
 
 def append_from_url(call: Call) -> BodySink:
-    """Append Block From URL."""
+    """Append Block From URL. Azure reads its source with the conditions, and answers 404 where they do not hold."""
     command = growing_requests.append_block(call)
     expected = requests.md5(call, "x-ms-source-content-md5")
 
@@ -152,7 +164,7 @@ def append_from_url(call: Call) -> BodySink:
         appended = appends.append(engine, writer, command, block, moment)
         return replies.block_appended(call, appended, expected)
 
-    return _taking(call, growing_requests.APPEND_BYTES_MAX, use)
+    return _taking(call, growing_requests.APPEND_BYTES_MAX, use, hides_conditions=True)
 
 
 def put_pages_from_url(call: Call) -> BodySink:
