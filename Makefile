@@ -3,17 +3,22 @@
 #   make run                        start the server; make run ARGS="--all-ports 0 --in-memory" passes flags on
 #   make test                       lint and every test
 #   make lint                       formatting, types, import contracts
+#   make conformance                the SDKs of other languages, which need Node.js
+#   make bench                      speed and memory; make bench SCALE=full takes minutes
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter that .venv is made from, JOBS=8 how many tests run at once.
 
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+SCALE ?= small
+NPM := npm
+JS := tests/conformance/js
 SDK_7_14 := $(VENV)/sdk-servicebus-7.14
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint
+.PHONY: run test lint conformance bench
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -28,6 +33,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+conformance: $(VENV)/.installed-dev $(JS)/node_modules/.installed
+	$(BIN)/python -m pytest tests/conformance
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.run --scale $(SCALE) $(ARGS)
+
 $(VENV)/.installed: pyproject.toml
 	@sh .ci/make-venv $(VENV) "$(PYTHON)"
 	@echo "Installing into $(VENV) (a minute, the first time)"
@@ -36,6 +47,11 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(JS)/node_modules/.installed: $(JS)/package-lock.json
+	@command -v $(NPM) >/dev/null || { echo "make: npm is missing: install Node.js 20 or newer (apt-get install nodejs npm, dnf install nodejs, brew install node)" >&2; exit 1; }
+	@cd $(JS) && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # An older client library beside the current one, for the tests that run against both. Its dependencies are the same.
