@@ -27,8 +27,6 @@ Resource = Literal["service", "container", "blob"]
 
 UNBUILT_HEADERS = frozenset(
     {
-        "x-ms-access-tier-if-modified-since",
-        "x-ms-access-tier-if-unmodified-since",
         "x-ms-content-crc64",
         "x-ms-range-get-content-crc64",
         "x-ms-structured-body",

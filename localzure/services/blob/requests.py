@@ -416,7 +416,13 @@ def delete_blob(call: Call) -> DeleteBlob:
     kind = call.query.get("deletetype")
     if kind is not None and kind.lower() != "permanent":
         raise bad_parameter("deletetype", kind)
-    return DeleteBlob(on_blob(call), snapshots, is_permanent=kind is not None)
+    return DeleteBlob(
+        on_blob(call),
+        snapshots,
+        is_permanent=kind is not None,
+        tier_modified_since=http_time(call, "x-ms-access-tier-if-modified-since"),
+        tier_unmodified_since=http_time(call, "x-ms-access-tier-if-unmodified-since"),
+    )
 
 
 def stage_block(call: Call) -> StageBlock:

@@ -13,12 +13,11 @@ from msgspec import Struct
 
 from localzure.services.blob.engine import blobs, conditions, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.model import DELETED_BASE, BlobRecord
+from localzure.services.blob.model import DELETED_BASE, BlobRecord, OnBlob
+from localzure.services.interface import SECOND, Instant
 
 if TYPE_CHECKING:
     from localzure.services.blob.engine.state import Engine, Moment
-    from localzure.services.blob.model import OnBlob
-    from localzure.services.interface import Instant
     from localzure_storage.store import Reader, Writer
 
 
@@ -37,6 +36,8 @@ class DeleteBlob(Struct):
     snapshots: Literal["include", "only"] | None = None
     is_permanent: bool = False
     """For what was deleted already: end its retention."""
+    tier_modified_since: Instant | None = None
+    tier_unmodified_since: Instant | None = None
 
 
 def snapshot(engine: Engine, writer: Writer, command: CreateSnapshot, moment: Moment) -> BlobRecord:
@@ -76,6 +77,7 @@ def delete(engine: Engine, writer: Writer, command: DeleteBlob, moment: Moment) 
         return _delete_past(engine, writer, target, moment)
     place = blobs.find_any(engine, writer, target, moment.now)
     key, record = blobs.find_for_change(engine, writer, target, moment.now)
+    _check_tier_times(command, record)
     until = blobs.retained_until(engine, writer, target.account, moment.now)
     snapshots = [(at, past) for at, past in _past(engine, writer, place.container.id, target.blob) if _stands(past)]
     if snapshots and command.snapshots is None:
@@ -86,6 +88,17 @@ def delete(engine: Engine, writer: Writer, command: DeleteBlob, moment: Moment) 
         blobs.check_mutable(past, moment.now)
         _discard(engine, writer, at, past, until, moment)
     return until is None
+
+
+def _check_tier_times(command: DeleteBlob, record: BlobRecord) -> None:
+    """Raise BlobError where the tier was set at another time than the request wants; whole seconds count."""
+    changed = (record.tier_changed or record.created) // SECOND
+    since = command.tier_modified_since
+    if since is not None and changed <= since // SECOND:
+        raise BlobError("ConditionNotMet")
+    since = command.tier_unmodified_since
+    if since is not None and changed > since // SECOND:
+        raise BlobError("ConditionNotMet")
 
 
 def _delete_base(

@@ -260,3 +260,16 @@ def test_a_customers_key_must_be_shown(world: BlobWorld) -> None:
     assert world.put("box/one", headers={**key, "x-ms-encryption-key-sha256": "x"}).code == "InvalidHeaderValue"
     assert world.put("box/one", headers={**key, "x-ms-encryption-key": "x"}).code == "InvalidHeaderValue"
     assert world.put("box/one", headers={**key, "x-ms-encryption-algorithm": "ROT13"}).code == "InvalidHeaderValue"
+
+
+def test_a_delete_may_ask_when_the_tier_was_set(world: BlobWorld) -> None:
+    world.put("box/one", headers={"x-ms-access-tier": "Cool"})
+    early, late = "Thu, 01 Jan 2015 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+    for name, date, status in (
+        ("modified", late, 412),
+        ("unmodified", early, 412),
+        ("modified", "soon", 400),
+        ("modified", early, 202),
+    ):
+        answer = world.ask("DELETE", "box/one", headers={f"x-ms-access-tier-if-{name}-since": date})
+        assert answer.status == status
