@@ -108,6 +108,9 @@ OPTIONS: tuple[Option, ...] = (
         "entra.secrets", None, values.client_secrets, "", "A mapping from client id to its secrets; others have any."
     ),
     Option("entra.claims", None, values.claims, "", "A mapping of claims that every access token gets."),
+    Option(
+        "entra.trusted_secrets", None, values.texts, "", "Secrets with which tests sign tokens of their own (HS256)."
+    ),
     Option("servicebus.key_name", None, values.text, "", "Name of the Service Bus namespace's key."),
     Option("servicebus.key", None, values.text, "", "The Service Bus namespace's key."),
 )

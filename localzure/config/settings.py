@@ -122,6 +122,8 @@ class EntraOptions:
     """Client id → its secrets; a client that is not here has any secret."""
     claims: Mapping[str, object] = field(default_factory=dict)
     """Claims that every access token gets."""
+    trusted_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets with which tests sign tokens of their own (HS256)."""
 
 
 DEVELOPMENT_ACCOUNT = StorageAccount(
@@ -180,7 +182,8 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """Every configured key, for the log's redaction."""
         password = (self.tls_password,) if self.tls_password else ()
-        clients = (secret for secrets in self.entra.secrets.values() for secret in secrets)
+        clients = [secret for secrets in self.entra.secrets.values() for secret in secrets]
+        clients += self.entra.trusted_secrets
         keys = (key for account in self.accounts for key in account.keys)
         return (*keys, self.servicebus_key.key, *password, *clients)
 

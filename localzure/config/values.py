@@ -222,6 +222,14 @@ def client_secrets(raw: object, _base: Path) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
+def texts(raw: object, _base: Path) -> tuple[str, ...]:
+    """A text, or a list of texts."""
+    given = raw if isinstance(raw, list) else [raw]
+    if not all(isinstance(one, str) and one and one.isprintable() for one in given):
+        raise RefusedError("expected a text or a list of texts")
+    return tuple(given)
+
+
 def claims(raw: object, _base: Path) -> Mapping[str, object]:
     """Claims of tokens: a mapping whose values JSON can carry."""
     if not isinstance(raw, Mapping):

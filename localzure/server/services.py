@@ -113,7 +113,7 @@ class Builder:
             ),
         )
         self._services.http["entra"] = service
-        self._accounts.tokens = TokenVerifier(service.ring)
+        self._accounts.tokens = TokenVerifier(service.ring, [secret.encode() for secret in given.trusted_secrets])
 
     def _build_blob(self) -> None:
         context, _ = self._context("blob")

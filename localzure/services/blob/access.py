@@ -47,6 +47,9 @@ OVERWRITES = frozenset(
 OVERRIDDEN = frozenset({"Blob_Download", "Blob_GetProperties"})
 """Operations whose replies get the headers that a signature gives."""
 
+ENCRYPTION_SCOPE = "x-ms-encryption-scope"
+"""A signature with `ses` writes within that scope, as if the request had this header."""
+
 _TYPES = {"service": "s", "container": "c", "blob": "o"}
 
 
@@ -78,6 +81,8 @@ def check(call: Call, token: SasToken) -> frozenset[str]:
             needs = _DELETE_VERSION
     permissions = authorise(token, needs, call.parts.clock.wall(), lambda name: _find_policy(call, name))
     headers = call.request.headers
+    if call.request.method == "PUT" and token.get("ses") and ENCRYPTION_SCOPE not in operation.refused:
+        headers.setdefault(ENCRYPTION_SCOPE, token.get("ses"))
     if ("x-ms-tags" in headers or "x-ms-if-tags" in headers) and "t" not in permissions:
         raise AuthenticationError("AuthorizationPermissionMismatch")
     return permissions

@@ -1,4 +1,4 @@
-"""Every operation with every permission and every kind of signature: what the operations tables say, the services do."""
+"""Every operation with every permission and kind of signature: what the operations tables say, the services do."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,14 +17,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from localzure.auth.tokens import Claims, TokenError, is_for_service_bus, is_for_storage, read_claims
+from localzure.auth.tokens import Claims, TokenError, TokenVerifier, is_for_service_bus, is_for_storage, read_claims
 from localzure.services.entra import EntraSettings
 from localzure.services.entra.assertions import ASSERTION_TYPE
 from localzure.services.entra.devices import CODE_SECONDS
 from localzure.services.entra.grants import DEVICE_GRANT
 from localzure.services.entra.model import DEFAULT_TENANT, tenant_id
 from localzure.services.entra.service import answers
-from localzure.services.interface import SECOND
+from localzure.services.interface import SECOND, Instant
 from localzure_storage.memory import MemoryStore
 from tests.entra_world import CLIENT, TENANT, EntraWorld
 from tests.failing_store import FailingStore
@@ -346,6 +347,30 @@ def test_every_part_of_a_token_is_checked(settled: EntraWorld) -> None:
     assert "Signature" in why(settled, f"{head}.{body}.{signature[:-4]}AAAA")
     for text in ("", "a.b", "x" * 20_000, f"{head}.{body}"):
         assert "JSON Web Token" in why(settled, text)
+
+
+def test_trusted_secrets_sign_tokens_too() -> None:
+    world = EntraWorld()
+    verifier = TokenVerifier(world.service.ring, (b"first", b"a secret of ours"))
+    said = {"aud": "https://storage.azure.com", "oid": "o", "tid": "t", "iss": "me", "exp": START // SECOND + 60}
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "HS256"}, said)
+    ]
+    signed = ".".join(parts)
+
+    def signature(secret: bytes) -> str:
+        return base64.urlsafe_b64encode(hmac.digest(secret, signed.encode(), "sha256")).decode().rstrip("=")
+
+    good = f"{signed}.{signature(b'a secret of ours')}"
+    assert verifier.verify(good, START).oid == "o"
+    assert verifier.verify(good, START).tid == "t"
+    for bad in (f"{signed}.{signature(b'another')}", f"{signed}.", f"{signed}.!"):
+        with pytest.raises(TokenError):
+            verifier.verify(bad, START)
+    with pytest.raises(TokenError):
+        verifier.verify(good, Instant(START + 400 * SECOND))
+    with pytest.raises(TokenError):
+        world.verifier.verify(good, START)
 
 
 def test_what_tokens_are_for() -> None:
