@@ -76,8 +76,9 @@ def find_source(engine: Engine, reader: Reader, source: Source, moment: Moment) 
         try:
             conditions.check_write(source.conditions, record)
         except BlobError as error:
-            if error.code != "ConditionNotMet":
-                raise
+            tags = source.conditions.if_tags
+            if error.code != "ConditionNotMet" or (tags is not None and not tags.holds(record.tags)):
+                raise  # for its tags a source is refused with the code of the destination's conditions
             raise BlobError("SourceConditionNotMet") from error
     return record
 

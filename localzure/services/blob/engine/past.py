@@ -41,7 +41,10 @@ class DeleteBlob(Struct):
 
 
 def snapshot(engine: Engine, writer: Writer, command: CreateSnapshot, moment: Moment) -> BlobRecord:
-    """Snapshot Blob: returns the snapshot. The blob itself stays as it is."""
+    """Snapshot Blob: returns the snapshot, bearing the version that the blob has from now on.
+
+    The blob itself stays as it is, but where the account keeps versions a snapshot makes a new one.
+    """
     target = command.target
     place = blobs.find_any(engine, writer, target, moment.now)
     record = place.record
@@ -62,7 +65,11 @@ def snapshot(engine: Engine, writer: Writer, command: CreateSnapshot, moment: Mo
     sharing.share(engine, writer, taken)
     writer.put(engine.keys.past_blob(place.container.id, target.blob, ticks), blobs.encode(taken))
     if engine.features_of(target.account).is_versioned:
-        record.version = record.version or record.etag
+        sharing.share(engine, writer, record)
+        blobs.keep_version(engine, writer, target, place.container.id, record)
+        record.version = blobs.next_free(engine, writer, place.container.id, target.blob, ticks)
+        blobs.save(writer, place.key, record)
+        taken.version = record.version
     return taken
 
 

@@ -231,6 +231,21 @@ def test_versions(world: BlobWorld) -> None:
     assert listed(world, "versions") == []
 
 
+def test_a_snapshot_makes_a_version(world: BlobWorld) -> None:
+    features(world, is_versioned=True)
+    first = world.put("box/one", b"x" * 9000).headers["x-ms-version-id"]
+    taken = world.ask("PUT", "box/one", "comp=snapshot").headers
+    assert world.ask("HEAD", "box/one").headers["x-ms-version-id"] == taken["x-ms-version-id"] > first
+    for query in ("", f"versionid={first}", f"snapshot={taken['x-ms-snapshot']}"):
+        assert world.get("box/one", query=query).body == b"x" * 9000
+    world.ask("DELETE", "box/one", f"snapshot={taken['x-ms-snapshot']}")
+    world.ask("DELETE", "box/one")
+    for version in (first, taken["x-ms-version-id"]):
+        assert world.ask("DELETE", "box/one", f"versionid={version}").status == 202
+    world.sweep()
+    assert not [key for key in world.stored_keys() if b"chunk" in key]
+
+
 def test_deleted_containers_come_back(world: BlobWorld) -> None:
     features(world, container_retention_days=1)
     world.put("box/one")
