@@ -68,7 +68,7 @@ OPTIONS: tuple[Option, ...] = (
     _port("gateway", "the gateway to all services", 8080),
     _port("blob", "Blob storage", 10000),
     _port("queue", "Queue storage", 10001),
-    _port("table", "Table storage", 10002, served=False),
+    _port("table", "Table storage", 10002),
     _port("amqp", "Service Bus over AMQP", 5672),
     _port("amqps", "Service Bus over AMQP with TLS", 5671),
     _port("servicebus", "Service Bus administration and REST", 5300),

@@ -17,15 +17,16 @@ Durability = Literal["process", "full", "none"]
 AuthLevel = Literal["off", "any", "verify"]
 AccountKind = Literal["StorageV2", "Storage", "BlobStorage", "BlockBlobStorage"]
 LogFormat = Literal["json", "text"]
-Service = Literal["blob", "queue", "servicebus"]
+Service = Literal["blob", "queue", "table", "servicebus"]
 
-SERVICES: tuple[Service, ...] = ("blob", "queue", "servicebus")
+SERVICES: tuple[Service, ...] = ("blob", "queue", "table", "servicebus")
 """The services that this version has."""
 
 LISTENERS: tuple[tuple[str, Service | None], ...] = (
     ("gateway", None),
     ("blob", "blob"),
     ("queue", "queue"),
+    ("table", "table"),
     ("amqp", "servicebus"),
     ("amqps", "servicebus"),
     ("servicebus", "servicebus"),
@@ -55,7 +56,7 @@ class Listener:
     """One listener to bind."""
 
     name: str
-    """Its name in the endpoints: gateway, blob, queue, amqp, amqps, servicebus, http, https."""
+    """Its name in the endpoints: gateway, blob, queue, table, amqp, amqps, servicebus, http, https."""
     service: Service | None
     """The service that a request or connection without other hints is for."""
     port: int

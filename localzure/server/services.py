@@ -17,6 +17,7 @@ from localzure.services.servicebus.access import AccessKey, AuthLevel
 from localzure.services.servicebus.seed import SeedError, load_seed
 from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import ServiceBusSettings
+from localzure.services.table import TableService, TableSettings
 from localzure_storage.extents import Extents
 from localzure_storage.keys import Subspace
 from localzure_storage.store import StorageError
@@ -91,7 +92,12 @@ class Builder:
 
     def build(self) -> Services:
         """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
-        builders = {"blob": self._build_blob, "queue": self._build_queue, "servicebus": self._build_servicebus}
+        builders = {
+            "blob": self._build_blob,
+            "queue": self._build_queue,
+            "table": self._build_table,
+            "servicebus": self._build_servicebus,
+        }
         self._build_entra()
         for name in self._settings.services:
             builders[name]()
@@ -136,6 +142,12 @@ class Builder:
         alarm.ring = service.expire
         service.start()
         self._services.http["queue"] = service
+        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
+
+    def _build_table(self) -> None:
+        context, _ = self._context("table")
+        service = TableService(context, TableSettings(self._accounts, self._settings.auth))
+        self._services.http["table"] = service
         self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
 
     def _build_servicebus(self) -> None:

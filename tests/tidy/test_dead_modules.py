@@ -7,9 +7,7 @@ import grimp
 ENTRY_POINTS = {"localzure.__main__", "localzure.cli.main", "localzure.testing", "localzure.testing.plugin"}
 """The modules that nobody has to import: they are started, or imported by users and by pytest."""
 
-AHEAD = {
-    "localzure.services.table": "Table storage",
-}
+AHEAD: dict[str, str] = {}
 """Modules and packages that are tested, and that the server does not serve yet: what each is for."""
 
 

@@ -111,7 +111,7 @@ def _answers(call: Call, route: Route, parts: list[multipart.Part]) -> list[byte
 def _query(call: Call, route: Route, part: multipart.Part) -> bytes:
     try:
         inner, _ = _inner_call(call, route, part)
-        if inner.operation.name not in _QUERIES or inner.operation.handler is None:
+        if inner.operation.name not in _QUERIES:
             raise TableError("InvalidInput")
         return _success(inner.operation.handler(inner).finish(), part.headers.get("content-id"))
     except ServiceError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from localzure.services.storage_rest.sinks import Bodiless, Collecting
+from localzure.services.storage_rest.user_delegation import answer_key_info
 from localzure.services.table import replies, requests
 from localzure.services.table.engine import entities, properties, queries, tables
 
@@ -91,6 +92,18 @@ class EntityChange:
             return self.render(call, change, changed)
 
         return Collecting(call.request, BODY_BYTES_MAX, finish)
+
+
+def get_user_delegation_key(call: Call) -> BodySink:
+    """Get User Delegation Key: derived from the account's key, so nothing is kept of it."""
+
+    def finish(body: bytes) -> HttpReply:
+        parts = call.parts
+        now = parts.clock.wall()
+        key = answer_key_info(requests.document(body), call.request, call.principal, parts.accounts, "t", now)
+        return replies.user_delegation_key(call, key)
+
+    return Collecting(call.request, BODY_BYTES_MAX, finish)
 
 
 insert_entity = EntityChange(requests.insert_entity, replies.entity_inserted)

@@ -87,9 +87,6 @@ class TableService:
                 raise TableError("InsufficientAccountPermissions")
             address = _without_second_account(address)
         call = route(parts, request, address, principal)
-        if call.operation.handler is None:
-            name = call.operation.name
-            raise TableError("NotImplemented", f"The operation {name} is not implemented by this emulator.")
         return call.operation.handler(call)
 
     def _cors_rules(self, address: Address) -> list[CorsRule]:

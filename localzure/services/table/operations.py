@@ -1,9 +1,9 @@
 """The operations of the Table service, as data.
 
-One row per operation: how a request for it looks and what it needs. Routing, authorisation and the 501 of what is
-missing all read this table. Names are those of the service's OpenAPI document. It lacks the preflight request, the
-query for one table, and the two that write an entity whether it is there or not, which differ from Update and Merge by
-the condition that they lack; their names follow its style.
+One row per operation: how a request for it looks, what it needs and what it does. Routing and authorisation read this
+table. Names are those of the service's OpenAPI document. It lacks user delegation keys, the query for one table, and
+the two that write an entity whether it is there or not, which differ from Update and Merge by the condition that they
+lack; their names follow its style.
 
 A request that fits no row is never taken for a neighbour: `route` says what is wrong with it.
 """
@@ -43,8 +43,7 @@ class Operation:
     """Whether it has an `If-Match`; None where that does not tell it from its neighbour."""
     permission: str
     """The SAS permissions that it needs, all of them; empty for what no table's SAS allows."""
-    handler: Handler | None
-    """None for what is not built: 501."""
+    handler: Handler
     change: EntityChange | None
     """How it is done in an entity group transaction; None where it cannot be."""
 
@@ -54,7 +53,7 @@ def _row(
     method: str,
     target: str,
     permission: str,
-    handler: Handler | None,
+    handler: Handler,
     *,
     has_condition: bool | None = None,
 ) -> Operation:
@@ -95,6 +94,13 @@ OPERATIONS: tuple[Operation, ...] = (
     _row("Service_SetProperties", "PUT", "service service properties", "", handlers.set_service_properties),
     _row("Service_GetProperties", "GET", "service service properties", "", handlers.get_service_properties),
     _row("Service_GetStatistics", "GET", "service service stats", "", handlers.get_service_stats),
+    _row(
+        "Service_GetUserDelegationKey",
+        "POST",
+        "service service userdelegationkey",
+        "",
+        handlers.get_user_delegation_key,
+    ),
     _row("Table_Batch", "POST", "batch - -", "", _submit_batch),
     # Tables.
     _row("Table_Query", "GET", "tables - -", "", handlers.list_tables),

@@ -73,6 +73,11 @@ def service_stats(call: Call, _properties: ServiceProperties) -> HttpReply:
     return _xml(call, stats_document(call.parts.clock.now()))
 
 
+def user_delegation_key(call: Call, key: bytes) -> HttpReply:
+    """The reply to Get User Delegation Key."""
+    return _xml(call, key)
+
+
 # --- tables -------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localzure.services.storage_rest.access_policies import read_policies
 from localzure.services.storage_rest.errors import StorageRestError
-from localzure.services.storage_rest.service_properties import ServiceProperties, change_properties
+from localzure.services.storage_rest.service_properties import change_properties
 from localzure.services.storage_rest.xml_reader import XmlError, parse_document
 from localzure.services.table import access, odata, payload, resource
 from localzure.services.table.continuation import parse_token
@@ -110,7 +110,8 @@ def _check_content_type(call: Call) -> None:
         raise TableError("AtomFormatNotSupported")
 
 
-def _document(body: bytes) -> Element:
+def document(body: bytes) -> Element:
+    """Return the root of a body in XML. Raises StorageRestError `InvalidXmlDocument`."""
     try:
         return parse_document(body)
     except XmlError as error:
@@ -134,9 +135,7 @@ def get_stats(call: Call) -> OnService:
 
 def set_properties(call: Call, body: bytes) -> SetProperties:
     """Read Set Table Service Properties."""
-    document = _document(body)
-    change_properties(ServiceProperties(), document)
-    return SetProperties(call.address.account, partial(change_properties, document=document))
+    return SetProperties(call.address.account, partial(change_properties, document=document(body)))
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -174,7 +173,7 @@ def list_tables(call: Call) -> ListTables:
 
 def set_policies(call: Call, body: bytes) -> SetPolicies:
     """Read Set Table ACL."""
-    policies = read_policies(_document(body) if body else None, PERMISSIONS)
+    policies = read_policies(document(body) if body else None, PERMISSIONS)
     return SetPolicies(call.address.account, call.target.table, policies)
 
 

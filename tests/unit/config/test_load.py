@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from localzure.config.file import ConfigurationError
 from localzure.config.load import load
 from localzure.config.options import BY_PATH, OPTIONS, Option
-from localzure.config.settings import LISTENERS, Listener, Ports, Settings
+from localzure.config.settings import LISTENERS, SERVICES, Listener, Ports, Settings
 
 
 def refusal(flags: dict[str, object], environment: dict[str, str], directory: Path) -> str:
@@ -29,7 +30,7 @@ def test_nothing_set_gives_the_documented_defaults(tmp_path: Path) -> None:
     settings = load({}, {}, tmp_path)
     assert settings == Settings(data_dir=tmp_path / ".localzure", durability="process")
     assert settings.ports == Ports(8080, 10000, 10001, 10002, 5672, 5671, 5300, None, None)
-    assert (settings.host, settings.auth, settings.services) == ("127.0.0.1", "verify", ("blob", "queue", "servicebus"))
+    assert (settings.host, settings.auth, settings.services) == ("127.0.0.1", "verify", SERVICES)
     assert [account.name for account in settings.accounts] == ["devstoreaccount1"]
     assert len(settings.accounts[0].key_bytes[0]) == 64
     assert settings.servicebus_key.name == "RootManageSharedAccessKey"
@@ -159,13 +160,18 @@ def test_the_ports_with_tls_and_the_certificate(tmp_path: Path) -> None:
     assert "secret-word" not in repr(settings)
 
 
-def test_ports_that_this_version_does_not_serve_are_told_and_not_bound(tmp_path: Path) -> None:
+def test_ports_that_this_version_does_not_serve_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load({"--table-port": "1"}, {}, tmp_path).warnings == ()
+    monkeypatch.setitem(BY_PATH, "ports.table", replace(BY_PATH["ports.table"], served=False))
     settings = load({"--table-port": "1"}, {}, tmp_path)
     assert settings.warnings == ("--table-port has no effect: this version does not serve that port",)
-    served = {"gateway", "blob", "queue", "amqp", "amqps", "servicebus"}
-    assert {listener.name for listener in settings.listeners()} == served
     settings = load({}, {"LOCALZURE_TABLE_PORT": "443"}, tmp_path)
     assert settings.warnings == ("LOCALZURE_TABLE_PORT has no effect: this version does not serve that port",)
+
+
+def test_every_service_that_runs_is_listened_for(tmp_path: Path) -> None:
+    served = {"gateway", "blob", "queue", "table", "amqp", "amqps", "servicebus"}
+    assert {listener.name for listener in load({}, {}, tmp_path).listeners()} == served
 
 
 def test_a_port_is_marked_as_served_exactly_when_it_is_bound() -> None:
@@ -239,7 +245,7 @@ def test_everything_that_a_file_can_say(tmp_path: Path) -> None:
         host: "::1"
         auth: off
         durability: full
-        services: {queue: off, servicebus: off}
+        services: {queue: off, table: off, servicebus: off}
         ports: {all: 0, gateway: 8081}
         log:
           level: {default: warning, localzure.services.blob: debug}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from localzure.config import values
 from localzure.config.options import OPTIONS, Option
-from localzure.config.settings import StorageAccount
+from localzure.config.settings import SERVICES, StorageAccount
 
 BASE = Path("/base")
 
@@ -45,8 +45,8 @@ ACCEPTED: list[tuple[values.Reader, Any, Any]] = [
     (values.levels, {"default": "error", "a": "debug"}, ("error", {"a": "debug"})),
     (values.services, "servicebus,blob", ("blob", "servicebus")),
     (values.services, ["servicebus"], ("servicebus",)),
-    (values.services, {"blob": False}, ("queue", "servicebus")),
-    (values.services, {}, ("blob", "queue", "servicebus")),
+    (values.services, {"blob": False}, ("queue", "table", "servicebus")),
+    (values.services, {}, ("blob", "queue", "table", "servicebus")),
     (values.accounts, {"abc": "YQ=="}, (StorageAccount("abc", ("YQ==",)),)),
     (values.accounts, {"abc": ["YQ==", "Yg=="]}, (StorageAccount("abc", ("YQ==", "Yg==")),)),
     (values.accounts, {"abc": {"keys": "YQ=="}}, (StorageAccount("abc", ("YQ==",)),)),
@@ -84,10 +84,10 @@ REFUSED: list[tuple[values.Reader, Any, str]] = [
     (values.levels, "loud", "expected one of debug, info, warning, error, critical, got 'loud'"),
     (values.levels, "debug,info", "expected a level, or LEVEL,LOGGER=LEVEL"),
     (values.levels, "=debug", "expected a level, or LEVEL,LOGGER=LEVEL"),
-    (values.services, "frogs", "no service is called 'frogs'; known: blob, queue, servicebus"),
+    (values.services, "frogs", "no service is called 'frogs'; known: blob, queue, table, servicebus"),
     (values.services, "blobs", "no service is called 'blobs'; did you mean 'blob'?"),
     (values.services, {"blob": "no"}, "expected true or false, got 'no'"),
-    (values.services, {"blob": False, "queue": False, "servicebus": False}, "every service is off"),
+    (values.services, dict.fromkeys(SERVICES, False), "every service is off"),
     (values.services, [], "every service is off"),
     (values.services, 5, "expected service names"),
     (values.accounts, {}, "expected a mapping from account name"),

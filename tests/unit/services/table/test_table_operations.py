@@ -37,6 +37,7 @@ SPEC = {
 DOCUMENT = Path(os.environ.get("AZURE_REST_SPECS", "../shared/specs")) / "table-storage.swagger.json"
 
 BEYOND_THE_SPEC = {
+    "Service_GetUserDelegationKey",
     "Table_Get",
     "Table_GetAccessPolicyWithHead",
     "Table_InsertOrMergeEntity",
@@ -49,6 +50,7 @@ ENTITY = "things(PartitionKey='p',RowKey='r')"
 REQUESTS = {
     "Service_GetProperties": ("GET", "", "restype=service&comp=properties", {}),
     "Service_GetStatistics": ("GET", "", "restype=service&comp=stats", {}),
+    "Service_GetUserDelegationKey": ("POST", "", "restype=service&comp=userdelegationkey", {}),
     "Service_SetProperties": ("PUT", "", "restype=service&comp=properties", {}),
     "Table_Batch": ("POST", "$batch", "", {}),
     "Table_Create": ("POST", "Tables", "", {}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -216,6 +218,27 @@ def test_an_account_that_is_not_configured(world: TableWorld) -> None:
 
 def test_a_version_is_a_date(world: TableWorld) -> None:
     assert world.ask("GET", "Tables", headers={"x-ms-version": "9"}).refusal == (400, "InvalidHeaderValue")
+
+
+def shown(claims: dict[str, str]) -> str:
+    """A token that says this, which nobody signed."""
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, claims))
+    return f"Bearer {head}.{body}.c2ln"
+
+
+KEY_INFO = b"<KeyInfo><Start>2026-01-01T00:00:00Z</Start><Expiry>2026-01-02T00:00:00Z</Expiry></KeyInfo>"
+DELEGATION = "restype=service&comp=userdelegationkey"
+
+
+def test_a_user_delegation_key_is_given_to_who_shows_a_token() -> None:
+    world = TableWorld("any")
+    answer = world.ask("POST", "", DELEGATION, {"authorization": shown({"oid": "me", "tid": "home"})}, KEY_INFO)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/xml")
+    assert answer.xml.findtext("SignedOid") == "me"
+    assert answer.xml.findtext("SignedService") == "t"
+    assert answer.xml.findtext("Value")
+    headers = {"x-ms-version": "2026-10-06"}
+    assert world.ask("POST", "", DELEGATION, headers, KEY_INFO).refusal == (401, "NoAuthenticationInformation")
 
 
 # --- errors -------------------------------------------------------------------------------------------------------
