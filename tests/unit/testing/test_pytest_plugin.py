@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["pytester"]
+
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "testing.md"
 
 SHARED = """
     import urllib.error
@@ -159,3 +165,14 @@ def test_nothing_starts_before_a_test_asks(pytester: pytest.Pytester) -> None:
         """,
     )
     result.assert_outcomes(passed=1)
+
+
+def test_the_examples_of_the_documentation(pytester: pytest.Pytester) -> None:
+    blocks = re.findall(r"```python\n# (\w+)\.py\n(.*?)```", DOCUMENTATION.read_text("utf-8"), re.DOTALL)
+    for name, content in blocks:
+        pytester.path.joinpath(f"{name}.py").write_text(content)
+    result = pytester.runpytest_subprocess("--strict-markers")
+    result.assert_outcomes(passed=2)
+    done = pytester.run(sys.executable, "with_unittest.py")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["DefaultEndpointsProtocol=http;*UseDevelopmentEmulator=true;"])
