@@ -45,7 +45,7 @@ class SigningKeyRecord(Struct, array_like=True):
     created: int
     """Instant of the wall clock."""
     private: bytes
-    """PKCS #8 in DER."""
+    """As PKCS8 in DER."""
 
 
 class DeviceRecord(Struct, array_like=True):

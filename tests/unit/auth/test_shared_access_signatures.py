@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -34,7 +33,6 @@ from localzure.services.interface import SECOND, Address, HttpRequest, Instant
 
 KEY = b"the account's first key"
 TEXT_KEY = base64.b64encode(KEY).decode()
-NOW_TEXT = "2026-11-21T12:00:00Z"
 NOW = Instant(int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()) * SECOND)
 EXPIRY = datetime(2026, 11, 22, tzinfo=UTC)
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -552,33 +550,7 @@ def test_a_signature_bound_to_a_user_needs_the_users_token(world: World) -> None
     assert world.code(token, headers={"authorization": "Bearer alice"}) == "AuthorizationFailure"
 
 
-# --- user delegation keys -----------------------------------------------------------------------------------------
-
-
-def issue(principal: Principal, start: str = NOW_TEXT, expiry: str = "2026-11-28T12:00:00Z") -> object:
-    return delegation.issue(World().accounts, principal, "b", "2026-10-06", start, expiry, NOW)
-
-
-def test_keys_are_issued_to_identities() -> None:
-    claims = Claims("oid", "tid", "", "", None, None, {})
-    alice = Principal(PrincipalKind.IDENTITY, "acct", claims=claims)
-    issued = issue(alice)
-    assert isinstance(issued, tuple)
-    info, value = issued
-    assert (info.oid, info.tid, info.service) == ("oid", "tid", "b")
-    assert len(base64.b64decode(value)) == 32
-    assert issue(alice) == issued
-    assert issue(alice, expiry="2026-11-28T12:00:01Z") is None
-    assert issue(alice, expiry=NOW_TEXT) is None
-    assert issue(alice, start="2026-11-29T00:00:00Z") is None
-    assert issue(alice, start="now") is None
-    for kind, code in (
-        (PrincipalKind.OWNER, "AuthenticationFailed"),
-        (PrincipalKind.SIGNATURE, "AuthorizationFailure"),
-    ):
-        with pytest.raises(AuthenticationError) as caught:
-            issue(replace(alice, kind=kind, claims=None))
-        assert caught.value.code == code
+# --- what is kept ---------------------------------------------------------------------------------------------------
 
 
 def test_keys_are_not_shown(world: World) -> None:
