@@ -219,6 +219,11 @@ class LocalZure:
         return self.connection_strings["storage"]
 
     @property
+    def table_connection_string(self) -> str:
+        """For `TableServiceClient.from_connection_string`."""
+        return self.connection_strings["storage"]
+
+    @property
     def servicebus_connection_string(self) -> str:
         """For `ServiceBusClient.from_connection_string`."""
         return self.connection_strings["servicebus"]
