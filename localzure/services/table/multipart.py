@@ -20,6 +20,7 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _REQUEST_LINE = re.compile(r"([A-Z]+) +(\S+) +HTTP/1\.[01] *", re.ASCII)
 _BOUNDARY_CHARS_MAX = 200
+_LINE_FEED = 0x0A
 
 
 class MultipartError(Exception):
@@ -56,18 +57,25 @@ def boundary_of(content_type: str) -> str | None:
 
 def split(body: bytes, boundary: str) -> list[Part]:
     """Return the parts of a body. Raises MultipartError where it does not end as it must, or has too many."""
-    delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
+    mark = b"--" + boundary.encode("latin-1")
     parts: list[Part] = []
     start: int | None = None
-    for match in delimiter.finditer(body):
-        if start is not None:
-            parts.append(_part(body[start : match.start()]))
-            if len(parts) > PARTS_MAX:
-                raise MultipartError("the body has too many parts")
-        if match[1]:
-            return parts
-        start = match.end()
-    raise MultipartError("the body has no closing boundary")
+    at = body.find(mark)
+    while at >= 0:
+        behind = at + len(mark)
+        if at == 0 or body[at - 1] == _LINE_FEED:
+            line_end = body.find(b"\n", behind)
+            line = (body[behind:] if line_end < 0 else body[behind:line_end]).rstrip(b" \t\r")
+            if line in {b"", b"--"}:
+                if start is not None:
+                    parts.append(_part(body[start : max(start, at - 1)].removesuffix(b"\r")))
+                if line:
+                    return parts
+                if line_end < 0 or len(parts) > PARTS_MAX:
+                    break
+                start = line_end + 1
+        at = body.find(mark, behind)
+    raise MultipartError("the body has no closing boundary, or too many parts")
 
 
 def read_request(body: bytes) -> InnerRequest:
@@ -80,8 +88,6 @@ def read_request(body: bytes) -> InnerRequest:
 
 
 def _part(text: bytes) -> Part:
-    """Take a part apart; the end of the line of the boundary before it is still there."""
-    text = text[2:] if text.startswith(b"\r\n") else text[1:]
     if text.startswith((b"\r\n", b"\n")):
         return Part({}, text)
     lines, body = _take_head(text)

@@ -7,6 +7,7 @@ annotations, nulls and the Timestamp are passed over ("Payload format for Table 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ _decode = msgspec.json.Decoder().decode
 
 _KEYS = frozenset({"PartitionKey", "RowKey"})
 
-_SPACED_NAMES = (b'" ', b'"\n', b'"\r', b'"\t')
+_SPACED_NAME = re.compile(rb'"[ \t\r\n]')
 """What a body holds where a name may stand apart from its colon, so that names cannot be counted."""
 
 _CONTROLS = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
@@ -109,7 +110,7 @@ def _read_object(body: bytes) -> dict[str, Any]:
         raise TableError("InvalidInput") from None
     if type(members) is not dict:
         raise TableError("InvalidInput")
-    if body.count(b'":') != len(members) or any(spaced in body for spaced in _SPACED_NAMES):
+    if body.count(b'":') != len(members) or _SPACED_NAME.search(body) is not None:
         _check_names(body)
     return members
 
