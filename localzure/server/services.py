@@ -14,7 +14,8 @@ from localzure.services.entra import EntraService, EntraSettings
 from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
 from localzure.services.servicebus.access import AccessKey, AuthLevel
-from localzure.services.servicebus.seed import SeedError, load_seed
+from localzure.services.servicebus.seed import load_seed
+from localzure.services.servicebus.seed_tree import SeedError
 from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import ServiceBusSettings
 from localzure.services.table import TableService, TableSettings
@@ -170,6 +171,8 @@ class Builder:
         if failures:
             raise StartupError(f"the store cannot take the entities to start with: {failures[0]}")
         self._services.amqp = service
+        self._services.http["servicebus"] = service.admin
+        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
 
     def _context(self, name: str) -> tuple[ServiceContext, LoopAlarm]:
         alarm = LoopAlarm(self._loop, self._clock)

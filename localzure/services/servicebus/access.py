@@ -19,9 +19,10 @@ from localzure.services.servicebus.addresses import audience_path
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from localzure.auth.tokens import TokenVerifier
+    from localzure_storage.store import Reader
 
 SIGNATURE_SCHEME = "SharedAccessSignature "
 """What a shared access signature token begins with, whatever type the client claims that it has."""
@@ -75,10 +76,20 @@ class Grant:
 class Authority:
     """Checks tokens against the configured keys."""
 
-    def __init__(self, level: AuthLevel, keys: Sequence[AccessKey], tokens: TokenVerifier | None = None) -> None:
-        """`tokens` checks what the mock Entra ID issues; without it no JSON Web Token is good."""
+    def __init__(
+        self,
+        level: AuthLevel,
+        keys: Sequence[AccessKey],
+        tokens: TokenVerifier | None = None,
+        keys_at: Callable[[Reader, str], Sequence[AccessKey]] | None = None,
+    ) -> None:
+        """`tokens` checks what the mock Entra ID issues; without it no JSON Web Token is good.
+
+        `keys` are the namespace's, `keys_at` gives those of the entity at a path.
+        """
         self.level = level
         self._tokens = tokens
+        self._keys_at = keys_at
         self._keys = {key.name: key for key in keys}
 
     @property
@@ -86,12 +97,15 @@ class Authority:
         """Links need a token for what they do."""
         return self.level is AuthLevel.VERIFY
 
-    def grant_of_token(self, token: str, wall: int) -> Grant:
-        """Check a token at machine time `wall`. Raises ServiceBusError (TOKEN_REFUSED)."""
+    def grant_of_token(self, token: str, wall: int, reader: Reader | None = None) -> Grant:
+        """Check a token at machine time `wall`. Raises ServiceBusError (TOKEN_REFUSED).
+
+        Keys of entities are found with `reader`; without it there are none.
+        """
         if not self.enforces:
             return Grant("", EVERYTHING, None)
         if token.startswith(SIGNATURE_SCHEME):
-            return self._grant_of_signature(token.removeprefix(SIGNATURE_SCHEME), wall)
+            return self._grant_of_signature(token.removeprefix(SIGNATURE_SCHEME), wall, reader)
         try:
             read_claims(token)
         except TokenError:
@@ -121,7 +135,7 @@ class Authority:
             raise _refused("InvalidAudience: The token is not for Service Bus.")
         return Grant("", EVERYTHING, claims.expires_at)
 
-    def _grant_of_signature(self, parameters: str, wall: int) -> Grant:
+    def _grant_of_signature(self, parameters: str, wall: int, reader: Reader | None) -> Grant:
         fields = dict(part.partition("=")[::2] for part in parameters.split("&"))
         try:
             resource, signature, expiry = fields["sr"], fields["sig"], fields["se"]
@@ -130,16 +144,26 @@ class Authority:
             raise _refused(
                 "MalformedToken: A shared access signature has sr, sig, se (seconds since 1970) and skn."
             ) from None
-        found = self._keys.get(key_name)
-        if found is None:
+        path = audience_path(resource)
+        candidates = self._keys_called(key_name, path, reader)
+        if not candidates:
             raise _refused("InvalidSignature: The token was signed with a key that is not known.")
-        expected = hmac.digest(found.key.encode(), f"{resource}\n{expiry}".encode(), "sha256")
         # A plus sign that was not percent-encoded is one, in a value that is base64.
-        if not hmac.compare_digest(base64.b64encode(expected), unquote(signature).encode()):
-            raise _refused("InvalidSignature: The token has an invalid signature.")
-        if expires_at <= wall:
-            raise _refused("ExpiredToken: The token is expired.")
-        return Grant(audience_path(resource), found.rights, expires_at)
+        given = unquote(signature).encode()
+        for found in candidates:
+            expected = hmac.digest(found.key.encode(), f"{resource}\n{expiry}".encode(), "sha256")
+            if hmac.compare_digest(base64.b64encode(expected), given):
+                if expires_at <= wall:
+                    raise _refused("ExpiredToken: The token is expired.")
+                return Grant(path, found.rights, expires_at)
+        raise _refused("InvalidSignature: The token has an invalid signature.")
+
+    def _keys_called(self, name: str, path: str, reader: Reader | None) -> list[AccessKey]:
+        """The keys of that name that are good for `path`: the namespace's, then the entity's own."""
+        found = [self._keys[name]] if name in self._keys else []
+        if self._keys_at is not None and reader is not None and path:
+            found += [key for key in self._keys_at(reader, path) if key.name == name]
+        return found
 
 
 class Claims:

@@ -66,9 +66,10 @@ def parse_address(address: str) -> EntityAddress:
 def audience_path(audience: str) -> str:
     """Return the path that a token is for, in lower case; empty for a whole namespace.
 
-    An audience without a scheme may still begin with a host, which is told by its dot, colon or name.
+    An audience without a scheme may still begin with a host, which is told by its dot, colon or name. One that is the
+    whole URL of a request has its query too.
     """
-    text = unquote(audience)
+    text = unquote(audience).partition("?")[0]
     if "://" not in text:
         host, _, rest = text.strip("/").partition("/")
         if "." in host or ":" in host or host.lower() == "localhost":

@@ -49,3 +49,18 @@ def format_duration(microseconds: int) -> str:
     if not days and not time:
         return "PT0S"
     return "P" + (f"{days}D" if days else "") + (f"T{time}" if time else "")
+
+
+def format_time_span(microseconds: int) -> str:
+    """Write a duration as .NET does in Azure's error texts: `00:05:00`, `7.00:00:00`."""
+    if microseconds >= FOREVER:
+        return "10675199.02:48:05.4775807"
+    seconds, fraction = divmod(microseconds, MICROSECONDS)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return (
+        (f"{days}." if days else "")
+        + f"{hours:02}:{minutes:02}:{seconds:02}"
+        + (f".{fraction:06}0" if fraction else "")
+    )

@@ -1,17 +1,41 @@
 """The properties that a queue's owner sets, as a table: Azure's name, kind and range of each.
 
-Whatever brings properties in (a seed file, the administration API) reads and checks them by this table.
+Whatever brings properties in (a seed file, the administration API) reads and checks them by this table, in two voices:
+`allowed` says to the owner of a seed what would be right, `refusal` says to a client what Azure says.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
-from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, format_duration
+from localzure.services.servicebus.addresses import normalize
+from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, format_duration, format_time_span
 from localzure.services.servicebus.model import MINUTE, EntityStatus
 
+if TYPE_CHECKING:
+    from localzure.services.servicebus.model import QueueDescription
+
 _DAY = 24 * 60 * MINUTE
+
+NAME_CHARACTERS_MAX = 260
+"""Longest path of a queue (Azure's quota)."""
+
+NAME_ALLOWED = (
+    f"letters, digits, '.', '-', '_' and '/', with a letter or digit first and last, up to {NAME_CHARACTERS_MAX} "
+    "characters"
+)
+"""What the name of a queue may be, for error texts."""
+
+SIZES_IN_MEGABYTES = (
+    *(1024, 2048, 3072, 4096, 5120),
+    *(10240, 16384, 20480, 32768, 40960, 49152, 65536, 81920),
+)
+"""Sizes of a queue: of the standard tier, then of the premium tier and of a partitioned queue's 16 partitions."""
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?", re.ASCII)
 
 
 class Kind(Enum):
@@ -22,6 +46,8 @@ class Kind(Enum):
     DURATION = auto()
     """ISO 8601."""
     TEXT = auto()
+    ENTITY = auto()
+    """The path or address of another entity."""
     STATUS = auto()
 
 
@@ -40,32 +66,62 @@ class QueueProperty:
     """As `least`; of a text its length in characters."""
     is_fixed: bool = False
     """It cannot be changed once the queue exists."""
+    choices: tuple[int, ...] = ()
+    """Of a number that is one of a few."""
 
     def allows(self, value: bool | int | str) -> bool:
         """Whether a value, already of the property's kind, is in range."""
         if self.kind is Kind.TEXT:
             return len(str(value)) <= self.most
+        if self.kind is Kind.ENTITY:
+            return value == "" or is_name(normalize(str(value)))
+        if self.choices:
+            return value in self.choices
         if self.kind in {Kind.NUMBER, Kind.DURATION}:
             return self.least <= int(value) <= self.most
         return True
 
     @property
     def allowed(self) -> str:
-        """What is allowed, for error texts."""
+        """What is allowed, for the owner of a seed."""
+        if self.choices:
+            return "one of " + ", ".join(str(choice) for choice in self.choices)
         if self.kind is Kind.NUMBER:
             return f"a whole number from {self.least} to {self.most}"
         if self.kind is Kind.DURATION:
             return f"an ISO 8601 duration from {format_duration(self.least)} to {format_duration(self.most)}"
         if self.kind is Kind.TEXT:
             return f"a text of up to {self.most} characters"
+        if self.kind is Kind.ENTITY:
+            return f"the name of another entity ({NAME_ALLOWED}), or empty"
         if self.kind is Kind.STATUS:
             return "one of " + ", ".join(status.value for status in EntityStatus)
         return "true or false"
 
+    def refusal(self, value: bool | int | str) -> str:
+        """What Azure says of a value that is out of range."""
+        if self.name == "LockDuration" and int(value) > self.most:
+            return "The supplied lock time exceeds the allowed maximum of '5' minutes."
+        if self.choices:
+            choices = ";".join(str(choice) for choice in self.choices)
+            return (
+                f"The specified value {value} is invalid. The property '{self.name}', must be one of the following "
+                f"values: {choices}."
+            )
+        if self.kind is Kind.DURATION:
+            span = f"{format_time_span(self.least)} and {format_time_span(self.most)}"
+            return f"The property value for '{self.name}' must be between {span}.\nParameter name: {self.name}."
+        if self.kind is Kind.NUMBER:
+            span = f"{self.least} and {self.most}"
+            return f"The property value for '{self.name}' must be between {span}.\nParameter name: {self.name}."
+        if self.kind is Kind.TEXT:
+            return f"The property value for '{self.name}' exceeds the allowed maximum of {self.most} characters."
+        return f"The value '{value}' for '{self.name}' is not allowed: it must be {self.allowed}."
+
 
 QUEUE_PROPERTIES = (
     QueueProperty("LockDuration", "lock_duration", Kind.DURATION, 5 * MICROSECONDS, 5 * MINUTE),
-    QueueProperty("MaxSizeInMegabytes", "max_size_megabytes", Kind.NUMBER, 1, 81920),
+    QueueProperty("MaxSizeInMegabytes", "max_size_megabytes", Kind.NUMBER, choices=SIZES_IN_MEGABYTES),
     QueueProperty("RequiresDuplicateDetection", "requires_duplicate_detection", Kind.BOOLEAN, is_fixed=True),
     QueueProperty("RequiresSession", "requires_session", Kind.BOOLEAN, is_fixed=True),
     QueueProperty("DefaultMessageTimeToLive", "default_message_time_to_live", Kind.DURATION, MICROSECONDS, FOREVER),
@@ -81,11 +137,31 @@ QUEUE_PROPERTIES = (
     QueueProperty("MaxDeliveryCount", "max_delivery_count", Kind.NUMBER, 1, 2000),
     QueueProperty("EnableBatchedOperations", "enable_batched_operations", Kind.BOOLEAN),
     QueueProperty("Status", "status", Kind.STATUS),
-    QueueProperty("ForwardTo", "forward_to", Kind.TEXT, most=260),
+    QueueProperty("ForwardTo", "forward_to", Kind.ENTITY),
     QueueProperty("UserMetadata", "user_metadata", Kind.TEXT, most=1024),
     QueueProperty("AutoDeleteOnIdle", "auto_delete_on_idle", Kind.DURATION, 5 * MINUTE, FOREVER),
     QueueProperty("EnablePartitioning", "enable_partitioning", Kind.BOOLEAN, is_fixed=True),
-    QueueProperty("ForwardDeadLetteredMessagesTo", "forward_dead_lettered_messages_to", Kind.TEXT, most=260),
+    QueueProperty("ForwardDeadLetteredMessagesTo", "forward_dead_lettered_messages_to", Kind.ENTITY),
     QueueProperty("EnableExpress", "enable_express", Kind.BOOLEAN),
     QueueProperty("MaxMessageSizeInKilobytes", "max_message_size_kilobytes", Kind.NUMBER, 256, 102400),
 )
+
+
+def is_name(text: str) -> bool:
+    """Whether a queue can be called so."""
+    return len(text) <= NAME_CHARACTERS_MAX and _NAME.fullmatch(text) is not None
+
+
+def contradiction(description: QueueDescription) -> str | None:
+    """What Azure says of properties that do not go together; None where all is well."""
+    if description.enable_express and description.requires_duplicate_detection:
+        return "Both DelayedPersistence property and RequiresDuplicateDetection property cannot be enabled together."
+    return None
+
+
+def fixed_property_changed(old: QueueDescription, new: QueueDescription) -> QueueProperty | None:
+    """The first property that cannot be changed any more and is."""
+    for row in QUEUE_PROPERTIES:
+        if row.is_fixed and getattr(old, row.field) != getattr(new, row.field):
+            return row
+    return None

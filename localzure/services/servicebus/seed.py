@@ -1,8 +1,13 @@
-"""Entities that are made at start, from the configuration file of Microsoft's Service Bus emulator.
+"""Entities that are made at start, from the configuration file of Microsoft's emulator or from a seed of our own.
 
     {"UserConfig": {"Namespaces": [{"Name": …, "Queues": [{"Name": …, "Properties": {"LockDuration": "PT1M", …}}]}]}}
 
-Comments and trailing commas are allowed, and names of keys are taken in any case, as in .NET. A value that Azure would
+    servicebus:
+      queues:
+        orders: {lock_duration: PT1M, max_delivery_count: 5}
+
+A file named `.yaml` or `.yml` is YAML, any other JSON in which comments are allowed; which of the two forms it has is
+told by its first key. Names of keys are taken in any case, with underscores or without. A value that Azure would
 refuse is refused here with its place in the file; what is not known is told and left out. Properties that are not given
 have Azure's defaults: a queue that is only named keeps its messages for ever.
 """
@@ -11,16 +16,27 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from localzure.services.servicebus.addresses import parse_address
 from localzure.services.servicebus.durations import MICROSECONDS, parse_duration
 from localzure.services.servicebus.model import MINUTE, EntityStatus, QueueDescription
-from localzure.services.servicebus.properties import QUEUE_PROPERTIES, Kind, QueueProperty
+from localzure.services.servicebus.properties import (
+    NAME_ALLOWED,
+    QUEUE_PROPERTIES,
+    Kind,
+    QueueProperty,
+    contradiction,
+    fixed_property_changed,
+    is_name,
+)
+from localzure.services.servicebus.seed_tree import Place, SeedError, parse_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from localzure.services.servicebus.engine.entities import Entities
@@ -29,20 +45,10 @@ if TYPE_CHECKING:
 FILE_BYTES_MAX = 16 * 1024 * 1024
 """Larger files are no seed; ten thousand entities with every property take less."""
 
-NAME_CHARACTERS_MAX = 260
-"""Longest path of a queue (Azure's quota)."""
-
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?", re.ASCII)
-_NAME_ALLOWED = (
-    f"letters, digits, '.', '-', '_' and '/', with a letter or digit first and last, up to {NAME_CHARACTERS_MAX} "
-    "characters"
-)
+_PROPERTY_NAMES = [row.name for row in QUEUE_PROPERTIES]
+_YAML_SUFFIXES = {".yaml", ".yml"}
 
 _log = logging.getLogger(__name__)
-
-
-class SeedError(Exception):
-    """A seed cannot be taken; the text is one line: file, place in it, value, and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +71,6 @@ SAMPLE_QUEUE = QueueSeed(
 )
 """What Microsoft's emulator has where nobody configures it."""
 
-WITHOUT_EFFECT = (
-    "requires_duplicate_detection",
-    "requires_session",
-    "forward_to",
-    "forward_dead_lettered_messages_to",
-    "auto_delete_on_idle",
-)
-"""Fields of a description that are kept, and do nothing yet."""
-
 
 def load_seed(path: Path) -> tuple[QueueSeed, ...]:
     """Read the queues of a seed file. Raises SeedError."""
@@ -85,163 +82,115 @@ def load_seed(path: Path) -> tuple[QueueSeed, ...]:
     if len(data) > FILE_BYTES_MAX:
         raise SeedError(f"{path}: larger than {FILE_BYTES_MAX} bytes, which is no seed")
     try:
-        return parse_seed(data.decode("utf-8-sig"), str(path))
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SeedError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    return parse_seed(text, str(path), is_yaml=path.suffix.lower() in _YAML_SUFFIXES)
 
 
-def parse_seed(text: str, shown: str) -> tuple[QueueSeed, ...]:
+def parse_seed(text: str, shown: str, *, is_yaml: bool = False) -> tuple[QueueSeed, ...]:
     """Read the queues of a seed; `shown` is what to call the file. Raises SeedError."""
-    try:
-        tree = json.loads(_without_comments(text))
-    except json.JSONDecodeError as error:
-        raise SeedError(f"{shown}: line {error.lineno}, column {error.colno}: {error.msg}") from None
-    except RecursionError:
-        raise SeedError(f"{shown}: nested too deep") from None
-    user_config = _Place(shown, "", tree).required("UserConfig")
-    user_config.expect({"Namespaces", "Logging"})
+    tree = parse_tree(text, shown, is_yaml=is_yaml)
     seeds: dict[str, QueueSeed] = {}
-    for namespace in user_config.required("Namespaces").elements():
-        namespace.expect({"Name", "Queues", "Topics"})
-        for queue in namespace.elements_of("Queues"):
-            seed = _queue(queue)
-            if seed.name.lower() in seeds:
-                raise queue.required("Name").wrong("a name that no other queue has")
-            seeds[seed.name.lower()] = seed
-        topics = [str(topic.required("Name").value) for topic in namespace.elements_of("Topics")]
-        if topics:
-            _log.warning("%s: topics are not supported yet and are left out: %s", shown, ", ".join(topics))
+    for name, place in _queues(tree):
+        if not isinstance(name.value, str) or not is_name(name.value):
+            raise name.wrong(NAME_ALLOWED)
+        if name.value.lower() in seeds:
+            raise name.wrong("a name that no other queue has")
+        seeds[name.value.lower()] = QueueSeed(name.value, _description(place), place.shown)
     return tuple(seeds.values())
 
 
-def apply_seed(entities: Entities, writer: Writer, seed: QueueSeed, now: int) -> None:
-    """Make sure that a queue exists as seeded, at start, before anybody uses it. Raises SeedError."""
+def apply_seeds(entities: Entities, writer: Writer, seeds: Sequence[QueueSeed], now: int) -> None:
+    """Make sure that queues exist as seeded, at start, before anybody uses them. Raises SeedError."""
+    for seed in seeds:
+        _apply(entities, writer, seed, now)
+    for seed in seeds:
+        for row in QUEUE_PROPERTIES:
+            target = getattr(seed.description, row.field)
+            if row.kind is Kind.ENTITY and target and entities.record(writer, parse_address(target).entity) is None:
+                _log.warning("%s: %s is %r, which does not exist", seed.origin, row.name, target)
+
+
+def _apply(entities: Entities, writer: Writer, seed: QueueSeed, now: int) -> None:
     record = entities.record(writer, seed.name)
     if record is None:
         entities.create_queue(writer, seed.name, seed.description, now)
-    elif record.description != seed.description:
-        for row in QUEUE_PROPERTIES:
-            stored, wanted = getattr(record.description, row.field), getattr(seed.description, row.field)
-            if row.is_fixed and stored != wanted:
-                raise SeedError(
-                    f"{seed.origin}.Properties.{row.name}: {json.dumps(wanted)} cannot be taken: the queue "
-                    f"{record.name!r} exists with {json.dumps(stored)}, and this cannot be changed"
-                )
-        entities.update_queue(writer, record, seed.description, now)
+        return
+    changed = fixed_property_changed(record.description, seed.description)
+    if changed is not None:
+        stored, given = (getattr(each, changed.field) for each in (record.description, seed.description))
+        raise SeedError(
+            f"{seed.origin}.{changed.name}: {json.dumps(given)} cannot be taken: the queue {record.name!r} exists "
+            f"with {json.dumps(stored)}, and this cannot be changed"
+        )
+    # A seed says nothing of access keys: those of the queue stay.
+    wanted = msgspec.structs.replace(seed.description, authorization_rules=record.description.authorization_rules)
+    if record.description != wanted:
+        entities.update_queue(writer, record, wanted, now)
 
 
-def _queue(place: _Place) -> QueueSeed:
-    place.expect({"Name", "Properties"})
-    name = place.required("Name")
-    if not isinstance(name.value, str) or len(name.value) > NAME_CHARACTERS_MAX or not _NAME.fullmatch(name.value):
-        raise name.wrong(_NAME_ALLOWED)
-    values: dict[str, Any] = {}
-    properties = place.member("Properties")
-    if properties is not None:
-        properties.expect({row.name for row in QUEUE_PROPERTIES})
-        for row in QUEUE_PROPERTIES:
-            given = properties.member(row.name)
-            if given is not None:
-                values[row.field] = _value(row, given)
+def _queues(tree: Place) -> Iterator[tuple[Place, Place]]:
+    """The name of each queue, and where its properties are. Raises SeedError."""
+    if (user_config := tree.member("UserConfig")) is not None:
+        yield from _queues_of_user_config(user_config)
+    elif (own := tree.member("servicebus")) is not None:
+        tree.expect({"servicebus"})
+        own.expect({"queues"})
+        if (queues := own.member("queues")) is not None:
+            for name, place in queues.members():
+                yield Place(place.file, place.path, name), place
+    else:
+        raise SeedError(f"{tree.shown}: neither 'servicebus' nor 'UserConfig' (Microsoft's form) is there")
+
+
+def _queues_of_user_config(user_config: Place) -> Iterator[tuple[Place, Place]]:
+    user_config.expect({"Namespaces", "Logging"})
+    for namespace in user_config.required("Namespaces").elements():
+        namespace.expect({"Name", "Queues", "Topics"})
+        for queue in namespace.elements_of("Queues"):
+            queue.expect({"Name", "Properties"})
+            properties = queue.member("Properties") or Place(queue.file, queue.path, None)
+            yield queue.required("Name"), properties
+        topics = [str(topic.required("Name").value) for topic in namespace.elements_of("Topics")]
+        if topics:
+            _log.warning("%s: topics are not supported yet and are left out: %s", user_config.file, ", ".join(topics))
+
+
+def _description(place: Place) -> QueueDescription:
+    """The properties at `place`, which may be null. Raises SeedError."""
+    if place.value is None:
+        return QueueDescription()
+    place.expect(_PROPERTY_NAMES)
+    values: dict[str, Any] = {
+        row.field: _value(row, given) for row in QUEUE_PROPERTIES if (given := place.member(row.name))
+    }
     description = QueueDescription(**values)
-    idle = [
-        row.name
-        for row in QUEUE_PROPERTIES
-        if row.field in WITHOUT_EFFECT and getattr(description, row.field) != getattr(QueueDescription(), row.field)
-    ]
-    if idle:
-        _log.warning("%s: kept, but without effect yet: %s", place.shown, ", ".join(idle))
-    return QueueSeed(name.value, description, place.shown)
+    if (told := contradiction(description)) is not None:
+        raise SeedError(f"{place.shown}: {told}")
+    return description
 
 
-def _value(row: QueueProperty, place: _Place) -> bool | int | str:
+def _value(row: QueueProperty, place: Place) -> bool | int | str:
     """One property's value, checked. Raises SeedError."""
-    value: bool | int | str = place.value
+    value: Any = place.value
+    if not _is_of(row.kind, value):
+        raise place.wrong(row.allowed)
     try:
-        if row.kind is Kind.DURATION and isinstance(value, str):
+        if row.kind is Kind.DURATION:
             value = parse_duration(value)
-        elif row.kind is Kind.STATUS and isinstance(value, str):
+        elif row.kind is Kind.STATUS:
             value = EntityStatus(value)
-        elif not isinstance(value, _JSON_TYPES[row.kind]) or (row.kind is Kind.NUMBER and isinstance(value, bool)):
-            raise place.wrong(row.allowed)
     except ValueError:
         raise place.wrong(row.allowed) from None
     if not row.allows(value):
         raise place.wrong(row.allowed)
-    return value
+    checked: bool | int | str = value
+    return checked
 
 
-_JSON_TYPES: dict[Kind, type | tuple[()]] = {
-    Kind.BOOLEAN: bool,
-    Kind.NUMBER: int,
-    Kind.TEXT: str,
-    Kind.DURATION: (),
-    Kind.STATUS: (),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A value in the file, and where it is."""
-
-    file: str
-    path: str
-    value: Any
-
-    @property
-    def shown(self) -> str:
-        return f"{self.file}: {self.path}" if self.path else self.file
-
-    def wrong(self, allowed: str) -> SeedError:
-        return SeedError(f"{self.shown}: {json.dumps(self.value):.200} is not allowed, it must be {allowed}")
-
-    def mapping(self) -> Mapping[str, Any]:
-        if not isinstance(self.value, dict):
-            raise self.wrong("an object")
-        return self.value
-
-    def member(self, name: str) -> _Place | None:
-        """The member called `name`, in any case; None where it is missing or null."""
-        for key, value in self.mapping().items():
-            if key.lower() == name.lower() and value is not None:
-                return _Place(self.file, f"{self.path}.{key}" if self.path else key, value)
-        return None
-
-    def required(self, name: str) -> _Place:
-        found = self.member(name)
-        if found is None:
-            raise SeedError(f"{self.shown}: {name!r} is missing")
-        return found
-
-    def elements(self) -> Iterator[_Place]:
-        if not isinstance(self.value, list):
-            raise self.wrong("an array")
-        for index, value in enumerate(self.value):
-            yield _Place(self.file, f"{self.path}[{index}]", value)
-
-    def elements_of(self, name: str) -> Iterator[_Place]:
-        found = self.member(name)
-        if found is not None:
-            yield from found.elements()
-
-    def expect(self, names: set[str]) -> None:
-        """Tell what nobody knows: a misspelt name would otherwise be lost without a word."""
-        known = {name.lower() for name in names}
-        for key in self.mapping():
-            if key.lower() not in known:
-                _log.warning("%s: unknown and left out: %r; known are %s", self.shown, key, ", ".join(sorted(names)))
-
-
-_STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_STRING_OR_LAST_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[\]}])', re.DOTALL)
-_NOT_NEWLINE = re.compile(r"[^\n]")
-
-
-def _without_comments(text: str) -> str:
-    """Blank out comments and trailing commas, so that everything else keeps its line and column."""
-
-    def blank(match: re.Match[str]) -> str:
-        found = match.group()
-        return found if found.startswith('"') else _NOT_NEWLINE.sub(" ", found)
-
-    return _STRING_OR_LAST_COMMA.sub(blank, _STRING_OR_COMMENT.sub(blank, text))
+def _is_of(kind: Kind, value: object) -> bool:
+    """Whether a value of the file has the type that properties of this kind are written in."""
+    if kind is Kind.NUMBER:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, bool if kind is Kind.BOOLEAN else str)

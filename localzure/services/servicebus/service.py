@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from localzure.services.servicebus.access import Authority
+from localzure.services.servicebus.admin.http import AdminService
+from localzure.services.servicebus.admin.rules import access_keys
 from localzure.services.servicebus.amqp.peer import ServiceBusPeer
 from localzure.services.servicebus.dispatch import Dispatch
+from localzure.services.servicebus.engine import remains
 from localzure.services.servicebus.engine.broker import Broker
 from localzure.services.servicebus.engine.expiry import run_due
 from localzure.services.servicebus.keys import ServiceBusKeys
-from localzure.services.servicebus.seed import SAMPLE_QUEUE, apply_seed
+from localzure.services.servicebus.seed import SAMPLE_QUEUE, apply_seeds
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from localzure.services.interface import AmqpHost, AmqpPeer, ServiceContext
+    from localzure.services.servicebus.access import AccessKey
+    from localzure.services.servicebus.model import QueueRecord
     from localzure.services.servicebus.seed import QueueSeed
     from localzure.services.servicebus.settings import ServiceBusSettings
     from localzure_protocols.amqp.connection import AmqpConnection
+    from localzure_storage.store import Reader, Writer
 
 _log = logging.getLogger(__name__)
 
@@ -33,23 +40,31 @@ class ServiceBusService:
         self._transactions = context.transactions
         self._broker = Broker(context, ServiceBusKeys(context.space))
         self._dispatch = Dispatch(self._broker)
-        self._authority = Authority(settings.auth, settings.keys, settings.tokens)
+        self._authority = Authority(settings.auth, settings.keys, settings.tokens, self._keys_at)
+        self._peers: WeakSet[ServiceBusPeer] = WeakSet()
+        self._broker.on_changed = self._entity_changed
+        self._broker.on_deleted = self._entity_deleted
+        self.admin = AdminService(context, self._broker, self._authority)
+        """The administration API over HTTP."""
 
     def start(self, seeds: Sequence[QueueSeed] = ()) -> None:
         """Create what is seeded, or the sample queue where there is neither a seed nor an entity, and set the alarm.
 
-        Seeding again changes what differs and deletes nothing. Raises StorageError.
+        Seeding again changes what differs and deletes nothing. Raises SeedError, StorageError.
         """
         with self._transactions.writer() as writer:
             entities, now = self._broker.entities, self._broker.now()
+            if writer.get(self._broker.keys.namespace) is None:
+                writer.put(self._broker.keys.namespace, now.to_bytes(8, "big"))
             is_empty = next(entities.queues(writer), None) is None
-            for seed in seeds or ([SAMPLE_QUEUE] if is_empty else []):
-                apply_seed(entities, writer, seed, now)
+            apply_seeds(entities, writer, seeds or ([SAMPLE_QUEUE] if is_empty else []), now)
         self._broker.arm_next()
 
     def connected(self, core: AmqpConnection, host: AmqpHost) -> AmqpPeer:
         """See `AmqpService.connected`."""
-        return ServiceBusPeer(self._broker, self._dispatch, self._authority, core, host)
+        peer = ServiceBusPeer(self._broker, self._dispatch, self._authority, core, host)
+        self._peers.add(peer)
+        return peer
 
     def expire(self) -> None:
         """The alarm has gone off: do what is due, and go on with what was put off."""
@@ -58,3 +73,24 @@ class ServiceBusService:
         except StorageError as error:
             _log.error("what has come due could not be done, it is tried again: %s", error)
         self._dispatch.resume()
+
+    def sweep(self, writer: Writer, budget: int) -> bool:
+        """Free at most about `budget` records of what deleted queues left; True while there may be more."""
+        return remains.sweep(self._broker.keys, writer, budget)
+
+    def _keys_at(self, reader: Reader, path: str) -> list[AccessKey]:
+        """The access keys of the entity at `path`, or of the one that what is at `path` belongs to."""
+        while path:
+            record = self._broker.entities.record(reader, path)
+            if record is not None:
+                return list(access_keys(record.description.authorization_rules))
+            path = path.rpartition("/")[0]
+        return []
+
+    def _entity_changed(self, record: QueueRecord) -> None:
+        for peer in list(self._peers):
+            peer.entity_changed(record)
+
+    def _entity_deleted(self, record: QueueRecord) -> None:
+        for peer in list(self._peers):
+            peer.entity_deleted(record)

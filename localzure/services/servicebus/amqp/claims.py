@@ -27,11 +27,10 @@ class ClaimsNode:
         """Check a token. Its `type` is not looked at: clients call a shared access signature a JWT. Raises
         ServiceBusError.
         """
-        del turn
         operation = request.properties.get("operation")
         if operation != PUT_TOKEN:
             raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation=f"The operation {operation!r:.100} of $cbs")
         if not isinstance(request.body, str):
             raise ServiceBusError(ErrorCode.ARGUMENT, detail="The body of put-token is the token, a string.")
-        self._claims.add(self._authority.grant_of_token(request.body, self._broker.clock.wall()))
+        self._claims.add(self._authority.grant_of_token(request.body, self._broker.clock.wall(), turn.writer))
         return Reply(202, "Accepted")

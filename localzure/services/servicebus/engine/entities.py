@@ -5,6 +5,7 @@ Nothing is read at start-up: ten thousand entities that nobody uses cost nothing
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,10 +34,10 @@ class Entities:
         self._keys = keys
         self._queues: dict[tuple[str, SubQueue], Queue] = {}
 
-    def queues(self, reader: Reader) -> Iterator[QueueRecord]:
-        """All queues, ordered by name."""
+    def queues(self, reader: Reader, skip: int = 0) -> Iterator[QueueRecord]:
+        """All queues, ordered by name, without the first `skip`."""
         start, stop = self._keys.entity_range()
-        for _, value in reader.scan(start, stop):
+        for _, value in islice(reader.scan(start, stop), skip, None):
             yield _decode_queue(value)
 
     def record(self, reader: Reader, name: str) -> QueueRecord | None:

@@ -12,7 +12,8 @@ from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.broker import Broker
 from localzure.services.servicebus.keys import ServiceBusKeys
 from localzure.services.servicebus.model import QueueDescription, QueueRecord
-from localzure.services.servicebus.seed import SAMPLE_QUEUE, QueueSeed, SeedError
+from localzure.services.servicebus.seed import SAMPLE_QUEUE, QueueSeed
+from localzure.services.servicebus.seed_tree import SeedError
 from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import ServiceBusSettings
 from localzure_protocols.amqp.connection import AmqpConnection
@@ -89,7 +90,8 @@ def test_the_numbers_of_queues_do_not_overlap(world: World) -> None:
 
 def test_what_cannot_be_changed_is_refused_and_nothing_is_seeded(world: World) -> None:
     service(world, QueueSeed("a"))
-    changed = QueueSeed("a", QueueDescription(requires_session=True), "seed.json: UserConfig.Namespaces[0].Queues[1]")
+    origin = "seed.json: UserConfig.Namespaces[0].Queues[1].Properties"
+    changed = QueueSeed("a", QueueDescription(requires_session=True), origin)
     with pytest.raises(SeedError) as caught:
         service(world, QueueSeed("b"), changed)
     assert str(caught.value) == (

@@ -11,7 +11,8 @@ import pytest
 
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.model import MINUTE, EntityStatus, QueueDescription
-from localzure.services.servicebus.seed import QueueSeed, SeedError, load_seed, parse_seed
+from localzure.services.servicebus.seed import QueueSeed, load_seed, parse_seed
+from localzure.services.servicebus.seed_tree import SeedError
 
 MICROSOFTS_OWN = """
 {
@@ -44,6 +45,13 @@ MICROSOFTS_OWN = """
   }
 }
 """
+
+
+ENTITY_ALLOWED = (
+    "the name of another entity (letters, digits, '.', '-', '_' and '/', with a letter or digit first and last, up to "
+    "260 characters), or empty"
+)
+SIZE_ALLOWED = "one of 1024, 2048, 3072, 4096, 5120, 10240, 16384, 20480, 32768, 40960, 49152, 65536, 81920"
 
 
 def seed_of(*queues: Any) -> str:
@@ -103,7 +111,7 @@ def test_every_property_is_read() -> None:
         "AutoDeleteOnIdle": "PT5M",
         "EnablePartitioning": True,
         "ForwardDeadLetteredMessagesTo": "another",
-        "EnableExpress": True,
+        "EnableExpress": False,
         "MaxMessageSizeInKilobytes": 1024,
     }
     (queue,) = parse_seed(seed_of({"Name": "q", "Properties": properties}), "s")
@@ -123,16 +131,14 @@ def test_every_property_is_read() -> None:
         auto_delete_on_idle=5 * MINUTE,
         enable_partitioning=True,
         forward_dead_lettered_messages_to="another",
-        enable_express=True,
+        enable_express=False,
         max_message_size_kilobytes=1024,
     )
 
 
-def test_what_has_no_effect_yet_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    parse_seed(seed_of({"Name": "q", "Properties": {"RequiresSession": True, "ForwardTo": "r"}}), "s.json")
-    assert [record.getMessage() for record in caplog.records] == [
-        "s.json: UserConfig.Namespaces[0].Queues[0]: kept, but without effect yet: RequiresSession, ForwardTo"
-    ]
+def test_properties_that_do_not_go_together_are_refused() -> None:
+    told = refusal(seed_of({"Name": "q", "Properties": {"RequiresDuplicateDetection": True, "EnableExpress": True}}))
+    assert told.startswith("seed.json: UserConfig.Namespaces[0].Queues[0].Properties: Both DelayedPersistence property")
 
 
 def test_what_nobody_knows_is_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -161,7 +167,9 @@ def test_what_nobody_knows_is_told(caplog: pytest.LogCaptureFixture) -> None:
         ("Status", "Asleep", "one of Active, Disabled, SendDisabled, ReceiveDisabled"),
         ("Status", 1, "one of Active, Disabled, SendDisabled, ReceiveDisabled"),
         ("UserMetadata", "x" * 1025, "a text of up to 1024 characters"),
-        ("ForwardTo", ["x"], "a text of up to 260 characters"),
+        ("ForwardTo", ["x"], ENTITY_ALLOWED),
+        ("ForwardTo", "not a name", ENTITY_ALLOWED),
+        ("MaxSizeInMegabytes", 1000, SIZE_ALLOWED),
         ("MaxMessageSizeInKilobytes", 102401, "a whole number from 256 to 102400"),
     ],
 )
@@ -186,7 +194,8 @@ def test_a_name_is_given_once() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{}", "seed.json: 'UserConfig' is missing"),
+        ("{}", "seed.json: neither 'servicebus' nor 'UserConfig' (Microsoft's form) is there"),
+        ('{"UserConfig": {}, "UserConfig": {}}', "seed.json: the key 'UserConfig' is given twice in one object"),
         ("[]", "seed.json: [] is not allowed, it must be an object"),
         ('{"UserConfig": {}}', "seed.json: UserConfig: 'Namespaces' is missing"),
         (
@@ -224,3 +233,92 @@ def test_a_file_with_a_byte_order_mark_is_taken(tmp_path: Path) -> None:
 
 def test_durations_of_years_are_no_durations() -> None:
     assert "must be an ISO 8601 duration" in property_refusal("AutoDeleteOnIdle", "P1Y")
+
+
+OWN_FORM = """
+# Ours.
+servicebus:
+  queues:
+    orders:
+      lock_duration: PT30S
+      MaxDeliveryCount: 5
+      requires_session: true
+      dead-lettering-on-message-expiration: yes
+    Invoices/EU:
+    plain: {}
+"""
+
+
+def test_a_seed_of_our_own_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "seed.yaml"
+    path.write_text(OWN_FORM)
+    orders = QueueDescription(
+        lock_duration=30 * MICROSECONDS,
+        max_delivery_count=5,
+        requires_session=True,
+        dead_lettering_on_message_expiration=True,
+    )
+    assert [(seed.name, seed.description) for seed in load_seed(path)] == [
+        ("orders", orders),
+        ("Invoices/EU", QueueDescription()),
+        ("plain", QueueDescription()),
+    ]
+
+
+def test_a_seed_of_our_own_in_json_and_microsofts_in_yaml() -> None:
+    text = '{"servicebus": {"queues": {"q": {"status": "Disabled", /* asleep */}}}}'
+    (queue,) = parse_seed(text, "s")
+    assert queue.description.status is EntityStatus.DISABLED
+    yaml = "UserConfig: {Namespaces: [{Queues: [{Name: q, Properties: {MaxDeliveryCount: 4}}]}]}"
+    (queue,) = parse_seed(yaml, "s", is_yaml=True)
+    assert (queue.name, queue.description.max_delivery_count) == ("q", 4)
+
+
+def test_a_seed_of_our_own_may_have_no_queues() -> None:
+    assert parse_seed("servicebus: {}", "s", is_yaml=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "servicebus: {queues: {orders: {lock_duration: 30}}}",
+            "seed.yaml: servicebus.queues.orders.lock_duration: 30 is not allowed, it must be an ISO 8601 duration",
+        ),
+        (
+            "servicebus: {queues: {orders: {user_metadata: 2026-01-01}}}",
+            'seed.yaml: servicebus.queues.orders.user_metadata: "2026-01-01" is not allowed, it must be a text of up',
+        ),
+        (
+            "servicebus: {queues: [orders]}",
+            'seed.yaml: servicebus.queues: ["orders"] is not allowed, it must be an object',
+        ),
+        (
+            "servicebus: {queues: {orders: 5}}",
+            "seed.yaml: servicebus.queues.orders: 5 is not allowed, it must be an object",
+        ),
+        ("servicebus:\n  q: 1\n  q: 2", "seed.yaml: line 2, column 3: the key 'q' is given twice in one object"),
+        (
+            "servicebus: {queues: {q: , Q: }}",
+            'seed.yaml: servicebus.queues.Q: "Q" is not allowed, it must be a name that no other queue has',
+        ),
+        ("servicebus: [", "seed.yaml: line "),
+        ("a: !!python/object:os.system {}", "seed.yaml: line 1, column 4: could not determine a constructor"),
+        ("", "seed.yaml: null is not allowed, it must be an object"),
+        ("[" * 10_000, "seed.yaml: "),
+    ],
+)
+def test_a_wrong_seed_of_our_own_is_refused_with_its_place(text: str, told: str) -> None:
+    with pytest.raises(SeedError) as caught:
+        parse_seed(text, "seed.yaml", is_yaml=True)
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_nobody_knows_in_a_seed_of_our_own_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    parse_seed("servicebus: {queues: {q: {max_delivery: 3}}, relays: {}}", "s", is_yaml=True)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == "s: servicebus: unknown and left out: 'relays'; known are queues"
+    assert second.startswith(
+        "s: servicebus.queues.q: unknown and left out: 'max_delivery'; known are AutoDeleteOnIdle, "
+    )
