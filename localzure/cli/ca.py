@@ -75,7 +75,7 @@ def _file(data_dir: str | None, config: str | None) -> Path:
         found.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise click.ClickException(
-            f"there is no {found} yet: start the server once with this data directory, and use TLS or ask it ({ask})"
+            f"there is no {found} yet: start the server once with this data directory, or ask a running one ({ask})"
         ) from None
     except OSError as error:
         raise click.ClickException(f"cannot read {found}: {error.strerror}") from None

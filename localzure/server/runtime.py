@@ -202,6 +202,7 @@ class Server:
         self._health.serve()
         self._ready.write(endpoints, strings)
         announce(endpoints, strings)
+        await self._make_authority()
         await self._stopping.wait()
         self._health.stop()
         self._ready.remove()
@@ -209,6 +210,14 @@ class Server:
             server.close()
         connections.shutdown()
         await _drain(connections)
+
+    async def _make_authority(self) -> None:
+        """Have the local authority on disk for whoever wants to trust it, beside serving."""
+        if self._settings.data_dir is not None and self._settings.tls_certificate is None:
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, self._trust.authority)
+            except StartupError as error:
+                _log.error("TLS cannot be served: %s", error)
 
     def _on_signal(self, number: int) -> None:
         """The first signal stops in order, a second one at once."""

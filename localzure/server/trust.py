@@ -1,12 +1,13 @@
 """Which certificate TLS shows: the user's own, or leaves of the local authority.
 
-The authority is read, or made, when it is first needed: most clients never speak TLS, and importing `cryptography`
-alone takes a quarter of the time in which the server is ready.
+The authority is read, or made, when it is first needed, or behind the start: importing `cryptography` alone takes a
+quarter of the time in which the server is ready.
 """
 
 from __future__ import annotations
 
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Trust:
         self._settings = settings
         self._clock = clock
         self._entropy = entropy
+        self._making = threading.Lock()
         self._authority: CertificateAuthority | None = None
         self._context: ssl.SSLContext | None = None
         if settings.tls_certificate is not None:
@@ -39,7 +41,13 @@ class Trust:
         return self._context
 
     def authority(self) -> CertificateAuthority:
-        """The local authority. Raises StartupError where its files cannot be used."""
+        """The local authority. Raises StartupError where its files cannot be used. May be called in any thread."""
+        if self._authority is None:
+            with self._making:
+                return self._make_authority()
+        return self._authority
+
+    def _make_authority(self) -> CertificateAuthority:
         if self._authority is None:
             from localzure.server.certificate_files import AUTHORITY_FOLDER, open_authority
             from localzure.server.certificates import CertificateAuthority, make_authority
