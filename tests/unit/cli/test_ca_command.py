@@ -99,8 +99,8 @@ def test_the_certificate_of_the_data_directory(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("command", ["path", "print"])
 def test_before_there_is_one(command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert refused(capsys, command) == (
-        f"there is no {tmp_path}/.localzure/ca/ca.pem yet: start the server once with this data directory, and use "
-        "TLS or ask it (localzure ca print --endpoint http://127.0.0.1:8080)"
+        f"there is no {tmp_path}/.localzure/ca/ca.pem yet: start the server once with this data directory, or ask "
+        "a running one (localzure ca print --endpoint http://127.0.0.1:8080)"
     )
 
 
