@@ -6,7 +6,6 @@ RFC 2046, section 5.1; RFC 9110 for what `application/http` holds. Lines may end
 from __future__ import annotations
 
 import re
-from email.message import Message
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,12 +46,15 @@ class InnerRequest(NamedTuple):
 
 def boundary_of(content_type: str) -> str | None:
     """Return the boundary of `multipart/mixed`; None for any other type and where it has none."""
-    header = Message()
-    header["content-type"] = content_type.replace("\n", " ").replace("\r", " ")
-    boundary = header.get_param("boundary")
-    if header.get_content_type() != "multipart/mixed" or not isinstance(boundary, str):
+    media_type, *parameters = content_type.split(";")
+    if media_type.strip().lower() != "multipart/mixed":
         return None
-    return boundary if 0 < len(boundary) <= _BOUNDARY_CHARS_MAX else None
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "boundary":
+            boundary = value.strip().strip('"')
+            return boundary if 0 < len(boundary) <= _BOUNDARY_CHARS_MAX else None
+    return None
 
 
 def split(body: bytes, boundary: str) -> list[Part]:
