@@ -22,14 +22,16 @@ _FORM = re.compile(
 def parse_duration(text: str) -> int:
     """Read an ISO 8601 duration of days, hours, minutes and seconds; longer ones than `FOREVER` are cut to it.
 
-    Raises ValueError for anything else.
+    So is what falls short of it by less than a second: Python's SDK computes it in floating point, and sends back some
+    microseconds less than it got. Raises ValueError for anything else.
     """
     match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not an ISO 8601 duration such as PT30S, PT1H or P14D")
     days, hours, minutes, seconds = (int(match[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
     fraction = int((match["fraction"] or "")[:6].ljust(6, "0"))
-    return min(FOREVER, (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * MICROSECONDS + fraction)
+    duration = (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * MICROSECONDS + fraction
+    return FOREVER if duration > FOREVER - MICROSECONDS else duration
 
 
 def format_duration(microseconds: int) -> str:

@@ -57,6 +57,8 @@ def test_a_sub_queue_has_a_path_in_azures_letters() -> None:
         ("sb://localhost/q/$management", "q"),
         ("amqps://ns.servicebus.windows.net/a/b/", "a/b"),
         ("https://localhost:5300", ""),
+        ("https%3a%2f%2flocalhost%3a5300%2fa%2fb%3fapi-version%3d2021-05", "a/b"),
+        ("https://localhost:5300/?x=/y", ""),
         ("ns.servicebus.windows.net/q", "q"),
         ("localhost/q", "q"),
         ("q/$management", "q"),

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, format_duration, parse_duration
+from localzure.services.servicebus.durations import (
+    FOREVER,
+    MICROSECONDS,
+    format_duration,
+    format_time_span,
+    parse_duration,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,9 @@ from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, forma
         ("PT0S", 0),
         ("P10675199DT2H48M5.4775807S", FOREVER),
         ("P99999999999D", FOREVER),
+        ("P10675199DT10085.477539S", FOREVER),
+        ("PT256204778H48M5.4775807S", FOREVER),
+        ("P10675199DT2H48M4.4S", FOREVER - 1_077_580),
         ("PT0.1234567S", 123_456),
     ],
 )
@@ -51,6 +60,19 @@ def test_durations_are_written_as_azure_does(microseconds: int, text: str) -> No
     assert format_duration(microseconds) == text
 
 
-@given(st.integers(0, FOREVER))
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [
+        (5 * MICROSECONDS, "00:00:05"),
+        (7 * 86400 * MICROSECONDS, "7.00:00:00"),
+        (90061 * MICROSECONDS + 500_000, "1.01:01:01.5000000"),
+        (FOREVER, "10675199.02:48:05.4775807"),
+    ],
+)
+def test_durations_are_written_as_in_azures_errors(microseconds: int, text: str) -> None:
+    assert format_time_span(microseconds) == text
+
+
+@given(st.integers(0, FOREVER - MICROSECONDS) | st.just(FOREVER))
 def test_what_is_written_is_read_back(microseconds: int) -> None:
     assert parse_duration(format_duration(microseconds)) == microseconds
