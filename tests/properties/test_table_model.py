@@ -302,7 +302,7 @@ class TableModelOnDisk(TableModel):
     durability = Durability.PROCESS
 
 
-TableModel.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
-TableModelOnDisk.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TableModel.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TableModelOnDisk.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 TestTablesInMemory = TableModel.TestCase
 TestTablesOnDisk = TableModelOnDisk.TestCase
