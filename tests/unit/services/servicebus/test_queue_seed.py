@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.model import MINUTE, EntityStatus, QueueDescription
+from localzure.services.servicebus.properties import QUEUE_PROPERTIES
 from localzure.services.servicebus.seed import QueueSeed, load_seed, parse_seed
-from localzure.services.servicebus.seed_tree import SeedError
+from localzure.services.servicebus.seed_tree import SeedError, plain
 
 MICROSOFTS_OWN = """
 {
@@ -322,3 +324,20 @@ def test_what_nobody_knows_in_a_seed_of_our_own_is_told(caplog: pytest.LogCaptur
     assert second.startswith(
         "s: servicebus.queues.q: unknown and left out: 'max_delivery'; known are AutoDeleteOnIdle, "
     )
+
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "seeding.md"
+
+
+def test_the_examples_of_the_documentation_are_seeds() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    yaml, json_text = (re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("yaml", "json"))
+    assert yaml
+    assert json_text
+    assert [seed.name for seed in parse_seed(yaml[1], "s", is_yaml=True)] == ["orders", "invoices/eu", "plain"]
+    assert [seed.name for seed in parse_seed(json_text[1], "s")] == ["orders"]
+
+
+def test_the_documentation_has_every_property() -> None:
+    documented = re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    assert [plain(name) for name in documented] == [plain(row.name) for row in QUEUE_PROPERTIES]
