@@ -126,6 +126,7 @@ class Wire:
         reply_address: str | None = None,
         source_filter: dict[Any, Any] | None = None,
         target: Described | None = None,
+        properties: dict[Any, Any] | None = None,
     ) -> int:
         """Attach a link; returns its handle."""
         handle, self._handles = self._handles, self._handles + 1
@@ -136,7 +137,7 @@ class Wire:
         target = target or Described(Ulong(0x29), [address if sends else own])
         fields = [
             name, Uint(handle), not sends, Ubyte(snd), Ubyte(rcv), source, target,
-            None, None, Uint(0) if sends else None, None, None, None, None,
+            None, None, Uint(0) if sends else None, None, None, None, properties,
         ]  # fmt: skip
         self.say(frames.ATTACH, fields)
         return handle

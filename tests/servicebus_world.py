@@ -20,6 +20,7 @@ from localzure.services.servicebus.engine.messages import send
 from localzure.services.servicebus.engine.queue import Queue
 from localzure.services.servicebus.engine.receiving import Delivery, lock_next, take_next
 from localzure.services.servicebus.engine.settlement import Disposition, settle
+from localzure.services.servicebus.engine.supply import Supply
 from localzure.services.servicebus.keys import ServiceBusKeys
 from localzure.services.servicebus.model import Counters, QueueDescription
 from localzure_protocols.amqp.message import (
@@ -130,7 +131,7 @@ class World:
             send(turn, queue, message_format, payload, self.broker.entropy)
         self.commit()
 
-    def lock(self, queue: Queue, limit: int = 1) -> list[Delivery]:
+    def lock(self, queue: Supply, limit: int = 1) -> list[Delivery]:
         """Lock what is available. Calls again while there may be more, as the dispatcher does."""
         found: list[Delivery] = []
         while len(found) < limit and queue.has_available:

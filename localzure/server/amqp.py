@@ -83,9 +83,10 @@ class AmqpDriver:
         return False
 
     def tick(self, now: float, last_received: float) -> float | None:
-        """See `Driver.tick`: heartbeats and idle time-outs are the protocol's own."""
+        """See `Driver.tick`: heartbeats and idle time-outs are the protocol's own, other patience is the service's."""
         del last_received
-        return self._core.tick(now)
+        deadlines = [self._core.tick(now), self._peer.tick(now)]
+        return min((at for at in deadlines if at is not None), default=None)
 
     def writable(self) -> None:
         """See `Driver.writable`."""

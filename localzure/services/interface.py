@@ -229,6 +229,10 @@ class AmqpPeer(Protocol):
         """The client takes bytes again: go on handing out."""
         ...
 
+    def tick(self, now: float) -> float | None:
+        """Do what is due at monotonic second `now`; returns when to be called again at the latest, None for never."""
+        ...
+
     def disconnected(self) -> None:
         """The connection is gone. Nothing may be sent any more."""
         ...

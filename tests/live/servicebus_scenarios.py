@@ -353,15 +353,64 @@ def competing_receivers_get_each_message_once(client: ServiceBusClient, queue: s
 
 
 @scenario()
-def what_is_not_built_says_so(client: ServiceBusClient, queue: str) -> None:
+def schedule_and_cancel(client: ServiceBusClient, queue: str) -> None:
+    soon, later = datetime.now(UTC) + timedelta(seconds=5), datetime.now(UTC) + timedelta(hours=1)
+    with client.get_queue_sender(queue) as sender:
+        first, second = sender.schedule_messages([ServiceBusMessage("soon"), ServiceBusMessage("too")], soon)
+        (cancelled,) = sender.schedule_messages(ServiceBusMessage("never"), later)
+        sender.send_messages(ServiceBusMessage("annotated", scheduled_enqueue_time_utc=soon))
+        sender.cancel_scheduled_messages(cancelled)
+    assert (first, second, cancelled) == (1, 2, 3)
+    with client.get_queue_receiver(queue) as receiver:
+        assert [message.state.value for message in receiver.peek_messages(9)] == [2, 2, 2]
+        messages = receive(receiver, 3)
+        assert sorted(bodies(messages)) == ["annotated", "soon", "too"]
+        for message in messages:
+            scheduled, enqueued = message.scheduled_enqueue_time_utc, message.enqueued_time_utc
+            assert scheduled is not None
+            assert enqueued is not None
+            assert abs(scheduled - soon) < timedelta(milliseconds=1)
+            assert timedelta() <= enqueued - scheduled < timedelta(seconds=5)
+            receiver.complete_message(message)
     with client.get_queue_sender(queue) as sender:
         try:
-            sender.schedule_messages(ServiceBusMessage("a"), datetime.now(UTC) + timedelta(hours=1))
-        except ServiceBusError as error:
-            assert "not implemented" in str(error)
+            sender.cancel_scheduled_messages(cancelled)
+        except MessageNotFoundError:
+            pass
         else:
-            raise AssertionError("a message was scheduled")
-        sender.send_messages(ServiceBusMessage("the sender goes on"))
+            raise AssertionError("a message was cancelled twice")
+
+
+@scenario(RequiresDuplicateDetection=True)
+def duplicates_are_dropped(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a", "b", message_id="1")
+    send(client, queue, "c", message_id="2")
+    with client.get_queue_receiver(queue, receive_mode=ServiceBusReceiveMode.RECEIVE_AND_DELETE) as receiver:
+        assert bodies(receive(receiver, 2)) == ["a", "c"]
+    nothing_left(client, queue)
+
+
+@scenario(ForwardTo="peek_what_was_forwarded")
+def forward(client: ServiceBusClient, queue: str) -> None:
+    send(client, queue, "a")
+    with client.get_queue_receiver("peek_what_was_forwarded") as receiver:
+        (message,) = receive(receiver, 1)
+        assert str(message) == "a"
+        assert message.enqueued_sequence_number == 1
+        receiver.complete_message(message)
+    try:
+        with client.get_queue_receiver(queue) as receiver:
+            receiver.receive_messages(1, max_wait_time=1)
+    except ServiceBusError as error:
+        assert "forwards its messages" in str(error)
+    else:
+        raise AssertionError("a receiver was let in at a queue that forwards")
+
+
+@scenario()
+def peek_what_was_forwarded(client: ServiceBusClient, queue: str) -> None:
+    """Where the scenario `forward` sends its messages."""
+    del client, queue
 
 
 @scenario()

@@ -146,6 +146,27 @@ async def large_messages(client: ServiceBusClient, queue: str) -> None:
         assert b"".join(message.body) == content
 
 
+async def schedule_and_cancel(client: ServiceBusClient, queue: str) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    async with client.get_queue_sender(queue) as sender:
+        numbers = await sender.schedule_messages([ServiceBusMessage("soon"), ServiceBusMessage("never")], soon)
+        await sender.cancel_scheduled_messages(numbers[1])
+    async with client.get_queue_receiver(queue) as receiver:
+        (message,) = await receive(receiver, 1)
+        assert str(message) == "soon"
+        assert message.enqueued_time_utc is not None
+        assert message.enqueued_time_utc >= soon - timedelta(milliseconds=1)
+
+
+async def duplicates_are_dropped(client: ServiceBusClient, queue: str) -> None:
+    async with client.get_queue_sender(queue) as sender:
+        for body in "ab":
+            await sender.send_messages(ServiceBusMessage(body, message_id="1"))
+        await sender.send_messages(ServiceBusMessage("c", message_id="2"))
+    async with client.get_queue_receiver(queue) as receiver:
+        assert bodies(await receive(receiver, 2)) == ["a", "c"]
+
+
 async def an_unknown_queue_is_not_found(client: ServiceBusClient, queue: str) -> None:
     sender = client.get_queue_sender(f"{queue}-unknown")
     with pytest.raises(MessagingEntityNotFoundError, match=r"The messaging entity 'sb://.* could not be found"):
@@ -163,6 +184,8 @@ SCENARIOS: dict[Scenario, dict[str, object]] = {
     peek: {},
     wait_for_a_message_that_comes_later: {},
     large_messages: {},
+    schedule_and_cancel: {},
+    duplicates_are_dropped: {"RequiresDuplicateDetection": True},
     an_unknown_queue_is_not_found: {},
 }
 """And the properties of the queue of each."""

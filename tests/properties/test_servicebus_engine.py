@@ -14,13 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.browsing import receive_deferred
-from localzure.services.servicebus.engine.messages import send
+from localzure.services.servicebus.engine.messages import schedule, send
 from localzure.services.servicebus.engine.queue import Queue
 from localzure.services.servicebus.engine.receiving import Delivery, renew, take_next
+from localzure.services.servicebus.engine.scheduling import cancel
 from localzure.services.servicebus.engine.settlement import Disposition, settle
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import MessageState
-from localzure_protocols.amqp.message import split
+from localzure_protocols.amqp.codec import Timestamp
+from localzure_protocols.amqp.message import encode_message_annotations, split
 from localzure_storage.lmdb import LmdbStore
 from localzure_storage.memory import MemoryStore
 from localzure_storage.store import Durability, Store
@@ -28,6 +30,7 @@ from tests.failing_store import FailingStore
 from tests.servicebus_world import World, body, message, sections
 
 LOCK_SECONDS = 30
+WINDOW_SECONDS = 45
 DELIVERIES_MAX = 3
 MAIN, DEAD = "q", "q/$DeadLetterQueue"
 
@@ -46,6 +49,9 @@ class Model:
     expires_at: int = 0
     due_at: int = 0
     """When its time to live is looked at, if nobody asks for it before: once the lock ends under which it ended."""
+    scheduled_at: int = 0
+    lifetime: int | None = None
+    """Seconds, of a scheduled message."""
     properties: dict[str, object] = field(default_factory=dict)
     token: bytes | None = None
     """The lock that is held on it."""
@@ -65,6 +71,8 @@ class _QueueMachine(RuleBasedStateMachine):
             lock_duration=LOCK_SECONDS * MICROSECONDS,
             max_delivery_count=DELIVERIES_MAX,
             dead_lettering_on_message_expiration=True,
+            requires_duplicate_detection=True,
+            duplicate_detection_history_time_window=WINDOW_SECONDS * MICROSECONDS,
         )
         self.model: dict[str, list[Model]] = {MAIN: [], DEAD: []}
         self.dying: dict[str, dict[str, object]] = {}
@@ -72,6 +80,8 @@ class _QueueMachine(RuleBasedStateMachine):
         self.lost: list[bytes] = []
         """Tokens that lock nothing (any more)."""
         self.sent = 0
+        self.taken: dict[str, int] = {}
+        """When each message id was taken last."""
         self.given = {MAIN: 0, DEAD: 0}
         """The sequence number given last."""
 
@@ -93,8 +103,52 @@ class _QueueMachine(RuleBasedStateMachine):
         self.world.commit()
         for number, lifetime in enumerate(lifetimes, self.sent - len(lifetimes)):
             self.given[MAIN] += 1
+            self.taken[str(number)] = self.now
             expires_at = 0 if lifetime is None else self.now + lifetime * MICROSECONDS
             self.model[MAIN].append(Model(str(number), self.given[MAIN], expires_at=expires_at, due_at=expires_at))
+
+    @rule(again=st.integers(0, 5), commits=st.booleans())
+    def send_a_duplicate(self, again: int, commits: bool) -> None:
+        """Of one of the last messages, or of one that is long gone."""
+        if self.sent:
+            name = str(max(0, self.sent - 1 - again))
+            is_new = self.now >= self.taken.get(name, -1) + WINDOW_SECONDS * MICROSECONDS
+            with self.world.broker.turn() as turn:
+                send(turn, self.queue(MAIN), 0, message(f"{name}'", message_id=name), self.world.broker.entropy)
+            if self.commit(commits) and is_new:
+                self.taken[name] = self.now
+                self.given[MAIN] += 1
+                self.model[MAIN].append(Model(f"{name}'", self.given[MAIN]))
+
+    @rule(seconds=st.integers(1, 60), lifetime=st.none() | st.integers(1, 60), count=st.integers(1, 3))
+    def schedule(self, seconds: int, lifetime: int | None, count: int) -> None:
+        at = self.now + seconds * MICROSECONDS
+        annotations = encode_message_annotations({"x-opt-scheduled-enqueue-time": Timestamp(at // 1000)})
+        names = [str(self.sent + index) for index in range(count)]
+        payloads = [annotations + self.next_message(lifetime) for _ in names]
+        with self.world.broker.turn() as turn:
+            numbers = schedule(turn, self.queue(MAIN), payloads, self.world.broker.entropy)
+        self.world.commit()
+        for name, number in zip(names, numbers, strict=True):
+            self.taken[name] = self.now
+            self.given[MAIN] += 1
+            assert number == self.given[MAIN]
+            each = Model(name, number, MessageState.SCHEDULED, scheduled_at=at // 1000 * 1000, lifetime=lifetime)
+            self.model[MAIN].append(each)
+
+    @rule(data=st.data(), commits=st.booleans())
+    def cancel(self, data: st.DataObject, commits: bool) -> None:
+        if not self.model[MAIN]:
+            return
+        each = data.draw(st.sampled_from(self.model[MAIN]))
+        with self.world.broker.turn() as turn:
+            if each.state is MessageState.SCHEDULED:
+                cancel(turn, self.queue(MAIN), [each.number])
+            else:
+                with pytest.raises(ServiceBusError):
+                    cancel(turn, self.queue(MAIN), [each.number])
+        if self.commit(commits) and each.state is MessageState.SCHEDULED:
+            self.model[MAIN].remove(each)
 
     @rule(address=_ADDRESSES, limit=st.integers(1, 6))
     def lock(self, address: str, limit: int) -> None:
@@ -182,6 +236,7 @@ class _QueueMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 5, 29, 30, 31, 61]))
     def advance(self, seconds: float) -> None:
         self.world.advance(seconds)
+        self.enqueue_what_was_scheduled()
         for address in (MAIN, DEAD):
             for each in [*self.model[address]]:
                 if each.token is not None and each.deadline <= self.now:
@@ -239,6 +294,16 @@ class _QueueMachine(RuleBasedStateMachine):
             )
         assert self.dying == {}
 
+    def enqueue_what_was_scheduled(self) -> None:
+        """It gets new numbers, in the order of its times, and its time to live begins."""
+        due = [each for each in self.model[MAIN] if each.state is MessageState.SCHEDULED]
+        for each in sorted(due, key=lambda each: (each.scheduled_at, each.number)):
+            if each.scheduled_at <= self.now:
+                self.model[MAIN].remove(each)
+                self.given[MAIN] += 1
+                expires_at = 0 if each.lifetime is None else self.now + each.lifetime * MICROSECONDS
+                self.model[MAIN].append(Model(each.name, self.given[MAIN], expires_at=expires_at, due_at=expires_at))
+
     def compare_messages(self) -> None:
         for address, expected in self.model.items():
             shown = [
@@ -261,6 +326,7 @@ class _QueueMachine(RuleBasedStateMachine):
             states = [each.state for each in expected]
             assert counters.active == states.count(MessageState.ACTIVE)
             assert counters.deferred == states.count(MessageState.DEFERRED)
+            assert counters.scheduled == states.count(MessageState.SCHEDULED)
             assert counters.last_sequence_number == self.given[address]
             assert bool(counters.bytes) == bool(expected)
             assert len(self.queue(address).locks) == sum(each.token is not None for each in expected)

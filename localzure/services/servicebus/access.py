@@ -169,17 +169,33 @@ class Authority:
 class Claims:
     """What one connection has been granted so far."""
 
-    __slots__ = ("_grants",)
+    __slots__ = ("_grants", "were_made")
 
     def __init__(self) -> None:
         self._grants: dict[str, Grant] = {}
+        self.were_made = False
+        """There was at least one, though it may have expired."""
 
     def add(self, grant: Grant) -> None:
         """Take note of a grant; a later one for the same path takes its place."""
+        self.were_made = True
         self._grants.pop(grant.path, None)
         self._grants[grant.path] = grant
         if len(self._grants) > GRANTS_MAX:
             del self._grants[next(iter(self._grants))]
+
+    def drop_expired(self, wall: int) -> bool:
+        """Forget what has expired by machine time `wall`; True if there was something."""
+        expired = [
+            path for path, grant in self._grants.items() if grant.expires_at is not None and grant.expires_at <= wall
+        ]
+        for path in expired:
+            del self._grants[path]
+        return bool(expired)
+
+    def next_expiry(self) -> int | None:
+        """When the first of the grants expires, an instant of the machine's clock; None for never."""
+        return min((grant.expires_at for grant in self._grants.values() if grant.expires_at is not None), default=None)
 
     def allows(self, path: str, right: Right, wall: int) -> bool:
         """Whether something at `path` may be done at machine time `wall`."""

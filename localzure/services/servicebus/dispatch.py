@@ -1,4 +1,4 @@
-"""Who gets the next message: receivers wait in a line, in the order in which they gave credit.
+"""Who gets the next message of a queue, or of a session: receivers wait in line, in the order in which they gave credit.
 
 A receiver's place in the line holds the credit that it gave at once; what it gives later stands behind what others gave
 meanwhile. Nobody in the line is asked anything while there is no message, and a receiver without credit is not in it.
@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from localzure.services.servicebus.engine.broker import AT_ONCE
 from localzure.services.servicebus.engine.receiving import STEP_BYTES_MAX, lock_next, put_back, take_next
+from localzure.services.servicebus.engine.sessions import serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from localzure.services.servicebus.engine.broker import Broker
-    from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.engine.receiving import Delivery
+    from localzure.services.servicebus.engine.sessions import Session
+    from localzure.services.servicebus.engine.supply import Supply
 
 STEP_MESSAGES_MAX = 256
 """Messages handed out at once. Their bytes are bounded too, by `receiving.STEP_BYTES_MAX` and a message more."""
@@ -57,36 +59,48 @@ class Dispatch:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._lines: dict[Queue, deque[_Place]] = {}
-        self._unfinished: set[Queue] = set()
-        self._stalled: set[Queue] = set()
+        self._lines: dict[Supply, deque[_Place]] = {}
+        self._unfinished: set[Supply] = set()
+        self._stalled: set[Supply] = set()
         broker.on_available = self.wake
+        broker.is_awaited = self._lines.__contains__
 
-    def join(self, queue: Queue, waiter: Waiter, credit: int) -> None:
+    def join(self, supply: Supply, waiter: Waiter, credit: int) -> None:
         """`waiter` has `credit` more."""
-        self._lines.setdefault(queue, deque()).append(_Place(waiter, credit))
+        self._lines.setdefault(supply, deque()).append(_Place(waiter, credit))
         waiter.queued += credit
-        self.wake(queue)
+        self.wake(supply)
 
-    def leave(self, queue: Queue, waiter: Waiter) -> None:
+    def leave(self, supply: Supply, waiter: Waiter) -> None:
         """`waiter` has no credit any more, or wants to stand at the end."""
         if not waiter.queued:
             return
         waiter.queued = 0
-        line = self._lines.get(queue, ())
+        line = self._lines.get(supply, ())
         kept = deque(place for place in line if place.waiter is not waiter)
         if kept:
-            self._lines[queue] = kept
+            self._lines[supply] = kept
         else:
-            self._lines.pop(queue, None)
+            self._lines.pop(supply, None)
 
-    def wake(self, queue: Queue) -> None:
-        """Hand out what is available to those who wait. The rest of a long hand-out follows in `resume`."""
-        line = self._lines.get(queue)
-        if line is None or queue in self._unfinished or queue in self._stalled:
+    def forget(self, session: Session) -> None:
+        """A session has been let go: nobody waits for its messages any more."""
+        self._lines.pop(session, None)
+        self._unfinished.discard(session)
+        self._stalled.discard(session)
+
+    def wake(self, supply: Supply) -> None:
+        """Hand out what is available to those who wait. The rest of a long hand-out follows in `resume`.
+
+        Those who wait for a session of a queue are given sessions; messages are handed out from these.
+        """
+        if supply.session is None and supply.queue.sessions is not None:
+            serve(self._broker, supply.queue)
+        line = self._lines.get(supply)
+        if line is None or supply in self._unfinished or supply in self._stalled:
             return
         left, left_bytes = STEP_MESSAGES_MAX, STEP_BYTES_MAX
-        while line and queue.has_available:
+        while line and supply.has_available:
             place = line[0]
             limit = min(place.credit, place.waiter.wanted())
             if limit <= 0:
@@ -95,16 +109,16 @@ class Dispatch:
                 place.waiter.queued -= place.credit
             elif left <= 0 or left_bytes <= 0:
                 # Whether a client takes what it gets shows only when it has been written.
-                self._unfinished.add(queue)
+                self._unfinished.add(supply)
                 self._broker.arm(AT_ONCE)
                 return
             else:
-                given, given_bytes = self._give(queue, place.waiter, min(limit, left))
+                given, given_bytes = self._give(supply, place.waiter, min(limit, left))
                 place.credit -= given
                 place.waiter.queued -= given
                 left -= max(given, 1)
                 left_bytes -= given_bytes
-                if queue in self._stalled:
+                if supply in self._stalled:
                     return
                 if not place.credit:
                     line.popleft()
@@ -114,27 +128,30 @@ class Dispatch:
         waiting = self._unfinished | self._stalled
         self._unfinished.clear()
         self._stalled.clear()
-        for queue in waiting:
-            self.wake(queue)
+        for supply in waiting:
+            self.wake(supply)
 
-    def drain(self, queue: Queue, waiter: Waiter) -> None:
-        """Take `waiter` out of the line, and give it what its credit and the queue allow now, up to a step's bytes."""
-        self.leave(queue, waiter)
+    def drain(self, supply: Supply, waiter: Waiter) -> None:
+        """Take `waiter` out of the line, and give it what its credit and the supply allow, up to a step's bytes."""
+        self.leave(supply, waiter)
         left_bytes = STEP_BYTES_MAX
-        while left_bytes > 0 and queue.has_available and queue not in self._stalled and (wanted := waiter.wanted()) > 0:
-            left_bytes -= self._give(queue, waiter, wanted)[1]
+        while left_bytes > 0 and supply.has_available and supply not in self._stalled:
+            wanted = waiter.wanted()
+            if wanted <= 0:
+                break
+            left_bytes -= self._give(supply, waiter, wanted)[1]
 
-    def _give(self, queue: Queue, waiter: Waiter, limit: int) -> tuple[int, int]:
+    def _give(self, supply: Supply, waiter: Waiter, limit: int) -> tuple[int, int]:
         """Give up to `limit` messages; returns how many, and their bytes."""
         if waiter.is_destructive:
-            return self._give_for_good(queue, waiter, limit)
-        deliveries = lock_next(self._broker, queue, limit)
+            return self._give_for_good(supply, waiter, limit)
+        deliveries = lock_next(self._broker, supply, limit)
         for delivery in waiter.deliver(deliveries):
-            queue.locks.take(delivery.token)
-            queue.give_back(delivery.sequence_number)
+            supply.queue.locks.take(delivery.token)
+            supply.give_back(delivery.sequence_number)
         return len(deliveries), _size(deliveries)
 
-    def _give_for_good(self, queue: Queue, waiter: Waiter, limit: int) -> tuple[int, int]:
+    def _give_for_good(self, supply: Supply, waiter: Waiter, limit: int) -> tuple[int, int]:
         """Delete the messages, and give them away once that is committed."""
         broker = self._broker
         deliveries: list[Delivery] = []
@@ -144,18 +161,20 @@ class Dispatch:
             refused = waiter.deliver(deliveries)
             if refused:
                 with broker.turn() as turn:
-                    put_back(turn, queue, refused)
+                    put_back(turn, supply.queue, refused)
 
         def failed(_error: Exception) -> None:
             waiter.reserve(-len(deliveries))
-            self._lines.setdefault(queue, deque()).appendleft(_Place(waiter, len(deliveries)))
+            if supply.session is not None and not supply.session.is_held:
+                return
+            self._lines.setdefault(supply, deque()).appendleft(_Place(waiter, len(deliveries)))
             waiter.queued += len(deliveries)
-            self._stalled.add(queue)
+            self._stalled.add(supply)
             broker.retry_later()
 
         with broker.turn() as turn:
             turn.then(done, failed)
-            deliveries += take_next(broker, turn, queue, limit)
+            deliveries += take_next(broker, turn, supply, limit)
             waiter.reserve(len(deliveries))
         return len(deliveries), _size(deliveries)
 

@@ -61,6 +61,12 @@ class ErrorCode(Enum):
         "The received message (delivery-id:0, size:{size} bytes) exceeds the limit ({limit} bytes) currently allowed "
         "on the link.",
     )
+    ENTITY_FULL = Row(
+        "amqp:resource-limit-exceeded",
+        403,
+        "The maximum entity size has been reached or exceeded for Queue: '{entity}'. Size of the entity: {limit} bytes "
+        "at most. For more information please see https://aka.ms/ServiceBusExceptions .",
+    )
     MESSAGE_MALFORMED = Row("amqp:decode-error", 400, "The message is not an AMQP message: {detail}.")
     SESSION_ID_MISSING = Row(
         "amqp:not-allowed",
@@ -78,6 +84,17 @@ class ErrorCode(Enum):
         400,
         "A sessionful message receiver cannot be created on an entity that does not require sessions.",
     )
+    SESSION_CANNOT_BE_LOCKED = Row(
+        "com.microsoft:session-cannot-be-locked",
+        410,
+        "The requested session '{session_id}' cannot be accepted. It may be locked by another receiver.",
+    )
+    SESSION_LOCK_LOST = Row(
+        "com.microsoft:session-lock-lost",
+        410,
+        "The session lock has expired on the MessageSession. Accept a new MessageSession.",
+    )
+    TIMEOUT = Row("com.microsoft:timeout", 408, "The operation did not complete within the allotted time of {time}.")
     NOT_ALLOWED = Row("amqp:not-allowed", 400, "{detail}")
     NOT_IMPLEMENTED = Row("amqp:not-implemented", 501, "{operation} is not implemented.")
     ARGUMENT = Row("com.microsoft:argument-error", 400, "{detail}")

@@ -5,7 +5,10 @@
     ("owner", queue id)                         -> the path of the queue or sub-queue that has this number
     ("counters", queue id)                      -> model.Counters
     ("message", queue id, state, sequence)      -> a message (see `record`)
-    ("due", deadline, kind, queue id, sequence) -> nothing: what happens to a message at an instant
+    ("session-message", queue id, state, session id, sequence) -> nothing: which messages are of a session
+    ("session-state", queue id, session id)    -> what a session keeps (see `engine.session_states`)
+    ("due", deadline, kind, queue id, sequence) -> what happens to a message or a queue at an instant
+    ("duplicate", queue id, digest)             -> a message id that was taken (see `engine.duplicates`)
     ("remains", queue id)                       -> nothing: a queue or sub-queue that is gone, whose rest is to be swept
     ("namespace",)                              -> when the namespace was made, in microseconds
 
@@ -33,6 +36,14 @@ class DueKind(IntEnum):
 
     EXPIRY = 0
     """The end of a message's time to live."""
+    SCHEDULED = 1
+    """A scheduled message is to be enqueued."""
+    DUPLICATE = 2
+    """The window of a message id has passed; the entry's value is the id's digest."""
+    TRANSFER = 3
+    """Messages from this number on are to be forwarded."""
+    IDLE = 4
+    """A queue is to be deleted if nobody has used it."""
 
 
 class ServiceBusKeys:
@@ -43,7 +54,10 @@ class ServiceBusKeys:
         self._owners = space.subspace("owner")
         self._counters = space.subspace("counters")
         self._messages = space.subspace("message")
+        self._session_messages = space.subspace("session-message")
+        self._session_states = space.subspace("session-state")
         self._due = space.subspace("due")
+        self._duplicates = space.subspace("duplicate")
         self._remains = space.subspace("remains")
         self.last_id = space.pack("entity-id")
         """Where the last number given to a queue stands."""
@@ -73,6 +87,22 @@ class ServiceBusKeys:
     def message_prefix(self, queue_id: int, state: MessageState) -> bytes:
         """What the keys of a queue's messages in one state begin with; `keys.int_key` adds the sequence number."""
         return self._messages.pack(queue_id, state)
+
+    def duplicate(self, queue_id: int, digest: bytes) -> bytes:
+        """The key of a message id that a queue has taken."""
+        return self._duplicates.pack(queue_id, digest)
+
+    def session_messages(self, queue_id: int, state: MessageState) -> Subspace:
+        """The index of a queue's messages in one state by session: (session id, sequence number)."""
+        return self._session_messages.subspace(queue_id, state)
+
+    def session_states(self, queue_id: int) -> Subspace:
+        """The states of a queue's sessions, by session id."""
+        return self._session_states.subspace(queue_id)
+
+    def sessions(self, queue_id: int) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+        """All that is kept by session of a queue: the index of its messages, and the states."""
+        return self._session_messages.range(queue_id), self._session_states.range(queue_id)
 
     def due(self, deadline: int, kind: DueKind, queue_id: int, sequence_number: int) -> bytes:
         """The key of something that is due at `deadline`. Like `Subspace.pack`, for numbers that are not negative."""

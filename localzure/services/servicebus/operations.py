@@ -11,17 +11,24 @@ from uuid import UUID
 
 from localzure.services.servicebus.access import Right
 from localzure.services.servicebus.engine.browsing import NUMBERS_MAX, peek, receive_deferred
-from localzure.services.servicebus.engine.dead_letters import DESCRIPTION, REASON
+from localzure.services.servicebus.engine.deleting import delete_batch
+from localzure.services.servicebus.engine.limits import require_sendable
+from localzure.services.servicebus.engine.messages import BATCH_MESSAGES_MAX, schedule
+from localzure.services.servicebus.engine.reasons import DESCRIPTION, REASON
 from localzure.services.servicebus.engine.receiving import renew
+from localzure.services.servicebus.engine.scheduling import cancel
+from localzure.services.servicebus.engine.session_states import get_state, list_sessions, set_state
+from localzure.services.servicebus.engine.sessions import renew_session, require_held, require_session_id
 from localzure.services.servicebus.engine.settlement import Disposition, require_locks, settle
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
-from localzure_protocols.amqp.codec import Array, Timestamp
+from localzure_protocols.amqp.codec import Array, Int, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.sessions import Session
     from localzure.services.servicebus.engine.turn import Turn
 
 
@@ -33,6 +40,8 @@ class Request:
     turn: Turn
     queue: Queue
     body: Mapping[Any, Any]
+    connection: object = None
+    """Where it came from: a session is its holder's own."""
 
 
 @dataclass(slots=True)
@@ -76,9 +85,10 @@ def _peek_message(request: Request) -> Response:
     limit = _number(request.body, "message-count")
     if limit < 1:
         raise ServiceBusError(ErrorCode.ARGUMENT_OUT_OF_RANGE, detail="'message-count' must be positive.")
-    if request.body.get("session-id") is not None:
-        raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="Peeking into a session")
-    messages = peek(request.turn.writer, request.queue, first, limit)
+    session_id = request.body.get("session-id")
+    if session_id is not None:
+        session_id = require_session_id(session_id)
+    messages = peek(request.turn.writer, request.queue, first, limit, session_id)
     if not messages:
         return Response(204)
     return Response(200, {"messages": [{"message": message} for message in messages]})
@@ -105,6 +115,8 @@ def _update_disposition(request: Request) -> Response:
         for key, name in (("deadletter-reason", REASON), ("deadletter-description", DESCRIPTION)):
             if isinstance(text := request.body.get(key), str):
                 changes[name] = text
+    if request.body.get("session-id") is not None:
+        _session(request)
     require_locks(request.turn, request.queue, tokens)
     for token in tokens:
         settle(request.turn, request.queue, token, disposition, changes)
@@ -112,15 +124,89 @@ def _update_disposition(request: Request) -> Response:
 
 
 def _receive_by_sequence_number(request: Request) -> Response:
-    numbers = _sequence(request.body, "sequence-numbers")
-    if not all(type(number) is int and number >= 0 for number in numbers):
-        raise ServiceBusError(ErrorCode.ARGUMENT, detail="'sequence-numbers' holds something that is none.")
+    numbers = _sequence_numbers(request.body)
     mode = _number(request.body, "receiver-settle-mode")
-    fetched = receive_deferred(request.broker, request.turn, request.queue, numbers, locked=mode == 1)
+    session = None if request.queue.sessions is None else _session(request)
+    fetched = receive_deferred(request.broker, request.turn, request.queue, numbers, locked=mode == 1, session=session)
     entries: list[dict[str, Any]] = []
     for message, token in fetched:
         entries.append({"message": message} if token is None else {"message": message, "lock-token": token})
     return Response(200, {"messages": entries})
+
+
+def _renew_session_lock(request: Request) -> Response:
+    return Response(200, {"expiration": Timestamp(renew_session(request.broker, _session(request)) // 1000)})
+
+
+def _get_session_state(request: Request) -> Response:
+    session = _session(request)
+    return Response(200, {"session-state": get_state(request.turn.writer, request.queue, session.session_id)})
+
+
+def _set_session_state(request: Request) -> Response:
+    state = request.body.get("session-state")
+    if state is not None and not isinstance(state, bytes):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail="'session-state' must be binary or null.")
+    set_state(request.turn, request.queue, _session(request).session_id, state)
+    return Response(200)
+
+
+def _get_message_sessions(request: Request) -> Response:
+    skip, top = _number(request.body, "skip"), _number(request.body, "top")
+    if skip < 0 or top < 1:
+        raise ServiceBusError(
+            ErrorCode.ARGUMENT_OUT_OF_RANGE, detail="'skip' must not be negative, and 'top' must be positive."
+        )
+    updated = _number(request.body, "last-updated-time")
+    found = list_sessions(
+        request.turn.writer, request.queue, skip, top, None if updated >= ALL_SESSIONS else updated * 1000
+    )
+    if not found:
+        return Response(204)
+    return Response(200, {"skip": Int(skip + len(found)), "sessions-ids": Array(found, str)})
+
+
+ALL_SESSIONS = 253_402_300_800_000
+"""The time, ten thousand years after Christ in milliseconds, by which clients ask for all sessions."""
+
+
+def _session(request: Request) -> Session:
+    """The session that a request names, which its sender must hold. Raises ServiceBusError."""
+    session_id = require_session_id(request.body.get("session-id"))
+    return require_held(request.broker, request.queue, session_id, request.connection)
+
+
+def _schedule_message(request: Request) -> Response:
+    entries = request.body.get("messages")
+    if not isinstance(entries, list) or not 0 < len(entries) <= BATCH_MESSAGES_MAX:
+        raise ServiceBusError(
+            ErrorCode.ARGUMENT, detail=f"'messages' must be a list of 1 to {BATCH_MESSAGES_MAX} elements."
+        )
+    found = [entry.get("message") if isinstance(entry, dict) else None for entry in entries]
+    messages = [message for message in found if isinstance(message, bytes)]
+    if len(messages) < len(found):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail="'messages' holds something that has no 'message'.")
+    require_sendable(request.queue, request.queue.path)
+    numbers = schedule(request.turn, request.queue, messages, request.broker.entropy)
+    return Response(200, {"sequence-numbers": Array(numbers, int)})
+
+
+def _cancel_scheduled_message(request: Request) -> Response:
+    cancel(request.turn, request.queue, _sequence_numbers(request.body))
+    return Response(200)
+
+
+def _batch_delete_messages(request: Request) -> Response:
+    limit = _number(request.body, "message-count")
+    before = request.body.get("enqueued-time-utc")
+    if limit < 1:
+        raise ServiceBusError(ErrorCode.ARGUMENT_OUT_OF_RANGE, detail="'message-count' must be positive.")
+    if not isinstance(before, Timestamp):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail="'enqueued-time-utc' must be a timestamp.")
+    if request.body.get("session-id") is not None:
+        raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="Deleting the messages of a session")
+    count = delete_batch(request.turn, request.queue, limit, before * 1000)
+    return Response(200, {"message-count": Int(count)}) if count else Response(204, {"message-count": Int(0)})
 
 
 _DISPOSITIONS = {
@@ -140,13 +226,13 @@ OPERATIONS = {
         Operation("renew-lock", Right.LISTEN, _renew_lock),
         Operation("update-disposition", Right.LISTEN, _update_disposition),
         Operation("receive-by-sequence-number", Right.LISTEN, _receive_by_sequence_number),
-        Operation("schedule-message", Right.SEND),
-        Operation("cancel-scheduled-message", Right.SEND),
-        Operation("renew-session-lock", Right.LISTEN),
-        Operation("get-session-state", Right.LISTEN),
-        Operation("set-session-state", Right.LISTEN),
-        Operation("get-message-sessions", Right.LISTEN),
-        Operation("batch-delete-messages", Right.LISTEN),
+        Operation("schedule-message", Right.SEND, _schedule_message),
+        Operation("cancel-scheduled-message", Right.SEND, _cancel_scheduled_message),
+        Operation("renew-session-lock", Right.LISTEN, _renew_session_lock),
+        Operation("get-session-state", Right.LISTEN, _get_session_state),
+        Operation("set-session-state", Right.LISTEN, _set_session_state),
+        Operation("get-message-sessions", Right.LISTEN, _get_message_sessions),
+        Operation("batch-delete-messages", Right.LISTEN, _batch_delete_messages),
         Operation("add-rule", Right.MANAGE),
         Operation("remove-rule", Right.MANAGE),
         Operation("enumerate-rules", Right.MANAGE),
@@ -167,6 +253,13 @@ def _sequence(body: Mapping[Any, Any], key: str) -> list[Any]:
     if not isinstance(value, list) or not 0 < len(value) <= NUMBERS_MAX:
         raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"'{key}' must be an array of 1 to {NUMBERS_MAX} elements.")
     return value
+
+
+def _sequence_numbers(body: Mapping[Any, Any]) -> list[int]:
+    numbers = _sequence(body, "sequence-numbers")
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail="'sequence-numbers' holds something that is none.")
+    return numbers
 
 
 def _mapping(body: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:

@@ -23,8 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localzure.services.servicebus.model import MessageState
 from localzure.services.servicebus.raw import pairs_of
-from localzure_protocols.amqp.codec import AmqpDecodeError, Symbol, decode, encode
-from localzure_protocols.amqp.message import APPLICATION_PROPERTIES, DELIVERY_ANNOTATIONS, map_section
+from localzure_protocols.amqp.codec import AmqpDecodeError, Symbol, decode, encode, list_item, skip
+from localzure_protocols.amqp.message import (
+    APPLICATION_PROPERTIES,
+    DELIVERY_ANNOTATIONS,
+    PROPERTY_INDEX,
+    map_section,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,6 +169,20 @@ def with_application_properties(record: Record, changes: Mapping[Any, Any]) -> R
     return record
 
 
+def session_id_of(value: bytes) -> str:
+    """The session id of a stored message; empty where it has none."""
+    fixed = Fixed._make(_FIXED.unpack_from(value))
+    if not fixed.properties_size:
+        return ""
+    at = _FIXED.size + fixed.header_size + fixed.annotations_size + fixed.delivery_annotations_size
+    section = value[at : at + fixed.properties_size]
+    start = value_at(section)
+    if section[start] == _NULL:
+        return ""
+    session_id = list_item(section, start, _SESSION_ID)
+    return session_id if isinstance(session_id, str) else ""
+
+
 def value_at(section: bytes) -> int:
     """Where the value of an encoded section begins."""
     return 3 if section.startswith(b"\x00\x53") else decode(section, 1)[1]
@@ -221,6 +240,10 @@ def render_with_token(value: bytes, sequence_number: int, locked_until: int, tok
     return b"".join(render(encode_record(record), sequence_number, MessageState.DEFERRED, locked_until)[1:])
 
 
+_NULL = 0x40
+_SESSION_ID = PROPERTY_INDEX["group_id"]
+
+
 def _key(name: str, constructor: bytes) -> bytes:
     return encode(Symbol(name)) + constructor
 
@@ -241,16 +264,47 @@ _LOCKED_PAIRS = Struct(f"{_PAIRS_FORM}{len(_LOCKED_UNTIL)}sq")
 _PAIRS_SIZE, _LOCKED_PAIRS_SIZE = _PAIRS.size - 8, _LOCKED_PAIRS.size - 8
 """A map's size counts its count and its content, so all but the constructor and the size itself."""
 
-BROKER_ANNOTATIONS = frozenset(
-    encode(kind(name))
-    for kind in (Symbol, str)
-    for name in (
-        "x-opt-sequence-number",
-        "x-opt-enqueued-time",
-        "x-opt-enqueue-sequence-number",
-        "x-opt-message-state",
-        "x-opt-locked-until",
-        "x-opt-lock-token",
-    )
+
+def _encoded(*names: str) -> frozenset[bytes]:
+    return frozenset(encode(kind(name)) for kind in (Symbol, str) for name in names)
+
+
+BROKER_ANNOTATIONS = _encoded(
+    "x-opt-sequence-number",
+    "x-opt-enqueued-time",
+    "x-opt-enqueue-sequence-number",
+    "x-opt-message-state",
+    "x-opt-locked-until",
+    "x-opt-lock-token",
 )
 """Encoded keys of the message annotations that belong to the broker, whatever a client sends under them."""
+
+DEAD_LETTER_SOURCE, HOP_COUNT = "x-opt-deadletter-source", "x-opt-transfer-hop-count"
+
+TRANSFER_ANNOTATIONS = _encoded(DEAD_LETTER_SOURCE, HOP_COUNT)
+"""As `BROKER_ANNOTATIONS`, of those that stay with a message when it moves to another entity."""
+
+
+def annotation(value: bytes, name: str) -> Any:
+    """One of the annotations that a message is stored with; None where it has none of this name."""
+    fixed = decode_fixed(value)
+    at = _FIXED.size + fixed.header_size
+    pairs = value[at : at + fixed.annotations_size]
+    wanted, at = encode(Symbol(name)), 0
+    while at < len(pairs):
+        after = skip(pairs, at)
+        if pairs[at:after] == wanted:
+            return decode(pairs, after)[0]
+        at = skip(pairs, after)
+    return None
+
+
+def scheduled_time(value: bytes) -> int:
+    """The instant for which a stored message is, or was, scheduled; 0 for none."""
+    return (annotation(value, "x-opt-scheduled-enqueue-time") or 0) * 1000
+
+
+def message_id_of(value: bytes) -> Any:
+    """The message id of a stored message, which every message has."""
+    section = decode_record(value).properties
+    return list_item(section, value_at(section), PROPERTY_INDEX["message_id"])

@@ -28,7 +28,8 @@ class ManagementNode:
         self._queue.accessed_at = turn.now
         if not isinstance(request.body, dict):
             raise ServiceBusError(ErrorCode.ARGUMENT, detail="The body of a request is a map.")
-        response = operations.run(row, operations.Request(self._peer.broker, turn, self._queue, request.body))
+        asked = operations.Request(self._peer.broker, turn, self._queue, request.body, self._peer)
+        response = operations.run(row, asked)
         return Reply(response.status, _DESCRIPTIONS[response.status], body=response.body)
 
 

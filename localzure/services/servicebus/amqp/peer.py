@@ -7,17 +7,19 @@ another share a turn of the engine, and so one commit, and are answered together
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localzure.services.interface import SECOND
 from localzure.services.servicebus.access import Claims, Right
 from localzure.services.servicebus.addresses import CBS_NODE, normalize, parse_address
 from localzure.services.servicebus.amqp.claims import ClaimsNode
+from localzure.services.servicebus.amqp.life import ConnectionLife
 from localzure.services.servicebus.amqp.management import ManagementNode
 from localzure.services.servicebus.amqp.receiving import ReceiveLink
 from localzure.services.servicebus.amqp.requests import REQUEST_BYTES_MAX, ReplyLink, RequestLink
 from localzure.services.servicebus.amqp.sending import SendLink
-from localzure.services.servicebus.engine.messages import require_sendable, size_limit
+from localzure.services.servicebus.amqp.sessions import SessionLink, wants_session
+from localzure.services.servicebus.engine.limits import require_sendable, size_limit
 from localzure.services.servicebus.engine.receiving import require_receivable
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.codec import Ulong
@@ -35,7 +37,7 @@ from localzure_protocols.amqp.events import (
 from localzure_storage.store import StorageError, StoreFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from localzure.services.interface import AmqpHost
     from localzure.services.servicebus.access import Authority
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
 
 BATCH_BYTES_MAX = 1024 * 1024
 """Largest batch, also where single messages may be larger (Azure's quota)."""
-
-SESSION_FILTER = "com.microsoft:session-filter"
 
 
 class ServiceBusPeer:
@@ -69,6 +69,7 @@ class ServiceBusPeer:
         self._claims_node = ClaimsNode(authority, self._claims, broker)
         self._hostname = "localhost"
         self._handlers: dict[Link, LinkHandler] = {}
+        self._life = ConnectionLife(self, self._claims)
         self._answers: list[tuple[int, Outcome]] = []
 
     # What the server calls.
@@ -92,6 +93,7 @@ class ServiceBusPeer:
             self._work(run, flows)
         except StorageError as error:
             self.core.close(self.storage_error(error))
+        self._life.links_changed(len(self._handlers))
         self.host.flush()
 
     def writable(self) -> None:
@@ -109,6 +111,10 @@ class ServiceBusPeer:
         """See `AmqpPeer.shutdown`."""
         self.core.close(AmqpError("amqp:connection:forced", "The server is shutting down."))
         self.host.flush()
+
+    def tick(self, now: float) -> float | None:
+        """See `AmqpPeer.tick`."""
+        return self._life.tick(now)
 
     # What the service tells of entities.
 
@@ -137,6 +143,17 @@ class ServiceBusPeer:
 
     # What links use.
 
+    def accept(self, handler: SessionLink, properties: Mapping[str, Any], source_filter: Mapping[Any, Any]) -> bool:
+        """Attach a link that waited for its session; False when its client has gone."""
+        link = handler.link
+        limit = size_limit(handler.queue)
+        if not self.core.accept_link(link, max_message_size=limit, properties=properties, source_filter=source_filter):
+            return False
+        link.context = handler
+        handler.opened()
+        self.host.flush()
+        return True
+
     def answer(self, delivery: int, outcome: Outcome) -> None:
         """Settle `delivery` with `outcome` once the turn is committed."""
         self._answers.append((delivery, outcome))
@@ -146,8 +163,28 @@ class ServiceBusPeer:
         handler = self._handlers.pop(link, None)
         if handler is not None:
             handler.detached()
-        self.core.detach_link(link, error)
+        # A link that waits for a session is not attached yet.
+        if not self.core.detach_link(link, error):
+            self.core.refuse_link(link, error)
         self.host.flush()
+
+    @property
+    def enforces(self) -> bool:
+        """Links need a token for what they do."""
+        return self._authority.enforces
+
+    def links_without_right(self) -> list[tuple[Link, str]]:
+        """The links that would be refused now, and the paths of what they are attached to."""
+        found = []
+        for link in self._handlers:
+            address = _address_of(link)
+            if normalize(address).lower() != CBS_NODE:
+                parsed = parse_address(address)
+                try:
+                    self._require_attach(link, parsed)
+                except ServiceBusError:
+                    found.append((link, parsed.path))
+        return found
 
     def reply_links(self) -> list[ReplyLink]:
         """The links for replies, in the order of their attaching."""
@@ -250,10 +287,7 @@ class ServiceBusPeer:
         if link.target.is_coordinator:
             raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="A transaction coordinator")
         parsed = parse_address(address)
-        if parsed.is_management:
-            self.require(Right.LISTEN | Right.SEND, parsed.path)
-        else:
-            self.require(Right.SEND if link.is_receiver else Right.LISTEN, parsed.path)
+        self._require_attach(link, parsed)
         with self.broker.reader() as reader:
             queue = self.broker.entities.find(reader, parsed)
         if queue is None:
@@ -267,8 +301,27 @@ class ServiceBusPeer:
             self._accept(link, SendLink(self, link, queue), size_limit(queue))
         else:
             require_receivable(queue, self._uri(parsed.path))
-            _require_no_session(link, queue)
-            self._accept(link, ReceiveLink(self, link, queue), size_limit(queue))
+            _require_session_if_needed(link, queue)
+            if queue.sessions is None:
+                self._accept(link, ReceiveLink(self, link, queue), size_limit(queue))
+            else:
+                self._attach_session(SessionLink(self, link, queue))
+
+    def _require_attach(self, link: Link, address: EntityAddress) -> None:
+        """Raise ServiceBusError (UNAUTHORIZED) unless the connection may have `link`."""
+        if address.is_management:
+            self.require(Right.LISTEN | Right.SEND, address.path)
+        else:
+            self.require(Right.SEND if link.is_receiver else Right.LISTEN, address.path)
+
+    def _attach_session(self, handler: SessionLink) -> None:
+        """Raises ServiceBusError."""
+        self._handlers[handler.link] = handler
+        try:
+            handler.attach()
+        except ServiceBusError:
+            del self._handlers[handler.link]
+            raise
 
     def _accept(self, link: Link, handler: LinkHandler, max_message_size: int) -> None:
         properties = {"com.microsoft:max-message-batch-size": Ulong(min(max_message_size, BATCH_BYTES_MAX))}
@@ -288,13 +341,9 @@ def _address_of(link: Link) -> str:
     return (link.target if link.is_receiver else link.source).address or ""
 
 
-def _require_no_session(link: Link, queue: Queue) -> None:
-    """Raise ServiceBusError where the link asks for a session, or the queue has nothing but sessions."""
-    wants_session = link.source.filter is not None and SESSION_FILTER in link.source.filter
-    has_sessions = queue.description.requires_session and not queue.is_sub_queue
-    if wants_session and not has_sessions:
+def _require_session_if_needed(link: Link, queue: Queue) -> None:
+    """Raise ServiceBusError where a link asks for a session of a queue without, or for no session of one with them."""
+    if wants_session(link) and queue.sessions is None:
         raise ServiceBusError(ErrorCode.SESSION_NOT_SUPPORTED)
-    if has_sessions and not wants_session:
+    if queue.sessions is not None and not wants_session(link):
         raise ServiceBusError(ErrorCode.SESSION_REQUIRED)
-    if wants_session:
-        raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="Receiving from a session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localzure.services.servicebus.amqp.links import LinkHandler
-from localzure.services.servicebus.engine.dead_letters import DESCRIPTION, REASON
+from localzure.services.servicebus.engine.reasons import DESCRIPTION, REASON
 from localzure.services.servicebus.engine.settlement import Disposition, settle
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.events import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.amqp.peer import ServiceBusPeer
     from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.engine.receiving import Delivery
+    from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.engine.turn import Turn
     from localzure_protocols.amqp.events import AmqpError, Link, LinkFlow, OutcomeReceived
 
@@ -38,12 +39,14 @@ class ReceiveLink(LinkHandler):
     client may still settle them through `$management`.
     """
 
-    __slots__ = ("_deliveries", "_peer", "_queue", "_reserved", "is_destructive", "queued")
+    __slots__ = ("_deliveries", "_peer", "_queue", "_reserved", "_supply", "is_destructive", "queued")
 
     def __init__(self, peer: ServiceBusPeer, link: Link, queue: Queue) -> None:
         super().__init__(link)
         self._peer = peer
         self._queue = queue
+        self._supply: Supply = queue
+        """What it is given messages from."""
         self.is_destructive = link.snd_settle_mode == SETTLED
         """See `dispatch.Waiter`."""
         self.queued = 0
@@ -62,7 +65,7 @@ class ReceiveLink(LinkHandler):
         """Take the new credit, or use it up."""
         self._queue.accessed_at = self._peer.broker.now()
         if event.drain:
-            self._peer.dispatch.drain(self._queue, self)
+            self._peer.dispatch.drain(self._supply, self)
             # What was received and deleted for it goes out with the commit, and before the answer.
             self._peer.broker.after_commit(self._drained, lambda _: self._drained())
             return
@@ -89,12 +92,12 @@ class ReceiveLink(LinkHandler):
 
     def writable(self) -> None:
         """Take a place in the line again."""
-        self._peer.dispatch.leave(self._queue, self)
+        self._peer.dispatch.leave(self._supply, self)
         self._credit_changed()
 
     def detached(self) -> None:
         """Nothing can be given to it any more."""
-        self._peer.dispatch.leave(self._queue, self)
+        self._peer.dispatch.leave(self._supply, self)
         self._deliveries.clear()
 
     # What the dispatcher asks (see `dispatch.Waiter`).
@@ -125,9 +128,9 @@ class ReceiveLink(LinkHandler):
         """Queue up for credit that is new; start again at the end of the line where some was taken back."""
         credit = self.wanted()
         if credit < self.queued:
-            self._peer.dispatch.leave(self._queue, self)
+            self._peer.dispatch.leave(self._supply, self)
         if credit > self.queued:
-            self._peer.dispatch.join(self._queue, self, credit - self.queued)
+            self._peer.dispatch.join(self._supply, self, credit - self.queued)
 
     def _drained(self) -> None:
         self._peer.core.drained(self.link)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.amqp.links import LinkHandler
-from localzure.services.servicebus.engine.messages import require_sendable, send, too_large
+from localzure.services.servicebus.engine.limits import require_sendable, too_large
+from localzure.services.servicebus.engine.messages import send
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.events import ACCEPTED, Rejected
 

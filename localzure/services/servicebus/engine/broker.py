@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from localzure.services.interface import SECOND, Instant
+from localzure.services.servicebus.engine.deadlines import Deadlines
 from localzure.services.servicebus.engine.entities import Entities
 from localzure.services.servicebus.engine.turn import Turn
 from localzure_storage.store import StorageError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import ServiceContext
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.sessions import Session, Wait
+    from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.keys import ServiceBusKeys
     from localzure.services.servicebus.model import QueueRecord
     from localzure_storage.store import Reader
@@ -38,10 +41,12 @@ class Broker:
     """The state of one Service Bus namespace."""
 
     def __init__(self, context: ServiceContext, keys: ServiceBusKeys) -> None:
-        self.on_available: Callable[[Queue], None] = lambda _queue: None
-        """Called when a queue may have something to hand out, always after the commit of it."""
+        self.on_available: Callable[[Supply], None] = lambda _supply: None
+        """Called when a queue, or a session that is held, may have something to hand out, after the commit of it."""
         self.on_changed: Callable[[QueueRecord], None] = lambda _record: None
         """Called when the properties of a queue have changed, always after the commit of it."""
+        self.is_awaited: Callable[[Queue], bool] = lambda _queue: False
+        """Tells whether somebody waits for messages of a queue."""
         self.on_deleted: Callable[[QueueRecord], None] = lambda _record: None
         """Called when a queue is gone, always after the commit of it."""
         self.keys = keys
@@ -51,7 +56,13 @@ class Broker:
         self._transactions = context.transactions
         self._alarm = context.alarm
         self._armed: int | None = None
+        self.started_at: int = self.clock.now()
+        """The virtual time when the server started."""
         self._timed: list[tuple[int, int, Queue]] = []
+        self.session_ends: Deadlines[Session] = Deadlines()
+        """The sessions that are held, by the ends of their locks."""
+        self.waits: Deadlines[Wait] = Deadlines()
+        """Those who wait for a session, by how long they wait."""
 
     def now(self) -> int:
         """The virtual time."""
@@ -70,7 +81,7 @@ class Broker:
         turn: Turn | None = None
         try:
             with self._transactions.writer() as writer:
-                turn = Turn(writer, self.keys, self.now())
+                turn = Turn(writer, self.keys, self.now(), self.entities, self.entropy)
                 yield turn
                 turn.save()
         except BaseException as error:
@@ -121,18 +132,24 @@ class Broker:
 
     def has_due(self, now: int) -> bool:
         """Whether anything has come due by `now`."""
-        if self._timed and self._timed[0][0] <= now:
+        first = self._first_in_memory()
+        if first is not None and first <= now:
             return True
         with self.reader() as reader:
             return any(True for _ in reader.scan(*self.keys.due_until(now), limit=1))
 
     def arm_next(self) -> None:
-        """Set the alarm to what comes next in the store and among the locks."""
-        if self._timed:
-            self.arm(self._timed[0][0])
+        """Set the alarm to what comes next in the store and in memory."""
+        first = self._first_in_memory()
+        if first is not None:
+            self.arm(first)
         with self.reader() as reader:
             for key, _ in reader.scan(*self.keys.due_range(), limit=1):
                 self.arm(self.keys.due_parts(key)[0])
+
+    def _first_in_memory(self) -> int | None:
+        firsts = (self._timed[0][0] if self._timed else None, self.session_ends.first(), self.waits.first())
+        return min((first for first in firsts if first is not None), default=None)
 
     def _committed(self, turn: Turn) -> None:
         if turn.earliest is not None:
@@ -140,7 +157,7 @@ class Broker:
         turn.committed(self.on_available)
 
     def _failed(self, turn: Turn, error: Exception) -> None:
-        turn.failed(error)
+        turn.failed(error, self.on_available)
         for queue in turn.queues_with_restored_locks():
             deadline = queue.locks.first_deadline()
             if deadline is not None:

@@ -1,9 +1,11 @@
-"""How a message becomes a dead letter, and why."""
+"""How a message becomes a dead letter."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localzure.services.servicebus.engine.forwarding import enqueue
+from localzure.services.servicebus.engine.reasons import BECAUSE_OF_TIME
 from localzure.services.servicebus.record import decode_fixed, decode_record, encode_record, with_application_properties
 
 if TYPE_CHECKING:
@@ -12,25 +14,6 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.engine.turn import Turn
     from localzure.services.servicebus.model import MessageState
-
-REASON = "DeadLetterReason"
-DESCRIPTION = "DeadLetterErrorDescription"
-"""Application properties of a dead letter."""
-
-
-def because_of_deliveries(attempts: int) -> dict[str, str]:
-    """What is written on a message that was delivered too often."""
-    return {
-        REASON: "MaxDeliveryCountExceeded",
-        DESCRIPTION: f"Message could not be consumed after {attempts} delivery attempts.",
-    }
-
-
-BECAUSE_OF_TIME = {
-    REASON: "TTLExpiredException",
-    DESCRIPTION: "The message expired and was dead lettered.",
-}
-"""What is written on a message whose time to live has ended."""
 
 
 def dead_letter(
@@ -45,7 +28,8 @@ def dead_letter(
     """Move a stored message to the dead-letter queue of `queue`, with `changes` to its application properties.
 
     It keeps its enqueued time and gets a new sequence number; the old one stays visible as enqueue sequence number. It
-    lives as long as nobody takes it. Raises TypeError and ValueError for `changes` that AMQP cannot hold.
+    lives as long as nobody takes it, or moves on where the queue forwards its dead letters. Raises TypeError and
+    ValueError for `changes` that AMQP cannot hold.
     """
     assert queue.dead_letter is not None, "dead letters of a dead-letter queue are refused"
     record = with_application_properties(decode_record(value), changes)
@@ -54,7 +38,7 @@ def dead_letter(
     record.delivery_count = delivery_count
     moved = encode_record(record)
     turn.remove(queue, state, sequence_number, len(value), expires_at)
-    turn.append(queue.dead_letter, moved, 0)
+    enqueue(turn, queue.dead_letter, moved, 0)
 
 
 def expire(turn: Turn, queue: Queue, state: MessageState, sequence_number: int, value: bytes) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from localzure.services.servicebus.addresses import EntityAddress, SubQueue, parse_address
+from localzure.services.servicebus.durations import FOREVER
 from localzure.services.servicebus.engine.queue import Queue, queue_id_of
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import Counters, QueueDescription, QueueRecord
 
 if TYPE_CHECKING:
@@ -82,13 +84,25 @@ class Entities:
         writer.put(self._keys.entity(name), _encode(record))
         for sub_queue in SubQueue:
             writer.put(self._keys.owner(queue_id_of(record, sub_queue)), (name + sub_queue.value).encode())
+        self._put_due(writer, record, now)
         return record
 
     def update_queue(self, writer: Writer, record: QueueRecord, description: QueueDescription, now: int) -> QueueRecord:
         """Write a queue's properties anew. Give the result to `apply` once it is committed."""
         record = msgspec.structs.replace(record, description=description, updated_at=now)
         writer.put(self._keys.entity(record.name), _encode(record))
+        self._put_due(writer, record, now)
         return record
+
+    def _put_due(self, writer: Writer, record: QueueRecord, now: int) -> None:
+        """Have done what follows from the properties: forward what the queue holds, look whether it is idle."""
+        description = record.description
+        if description.forward_to:
+            writer.put(self._keys.due(now, DueKind.TRANSFER, record.queue_id, 0), b"")
+        if description.forward_dead_lettered_messages_to:
+            writer.put(self._keys.due(now, DueKind.TRANSFER, record.dead_letter_id, 0), b"")
+        if description.auto_delete_on_idle < FOREVER:
+            writer.put(self._keys.due(now + description.auto_delete_on_idle, DueKind.IDLE, record.queue_id, 0), b"")
 
     def delete_queue(self, writer: Writer, record: QueueRecord) -> None:
         """Delete a queue and leave its messages to `remains.sweep`. Call `forget` once it is committed."""

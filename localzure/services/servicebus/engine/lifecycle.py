@@ -18,7 +18,7 @@ def create_queue(broker: Broker, writer: Writer, name: str, description: QueueDe
     """Make a queue. Raises ServiceBusError (ENTITY_EXISTS)."""
     record = broker.entities.create_queue(writer, name, description, broker.now())
     # Somebody may have found it before its commit.
-    broker.after_commit(_nothing, lambda _error: broker.entities.forget(record))
+    broker.after_commit(broker.arm_next, lambda _error: broker.entities.forget(record))
     return record
 
 
@@ -29,6 +29,7 @@ def update_queue(broker: Broker, writer: Writer, record: QueueRecord, descriptio
     def done() -> None:
         broker.entities.apply(updated)
         broker.on_changed(updated)
+        broker.arm_next()
 
     broker.after_commit(done, lambda _error: None)
     return updated
@@ -43,7 +44,3 @@ def delete_queue(broker: Broker, writer: Writer, record: QueueRecord) -> None:
         broker.on_deleted(record)
 
     broker.after_commit(done, lambda _error: None)
-
-
-def _nothing() -> None:
-    """What follows a commit that only its failure is asked of."""

@@ -16,6 +16,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from localzure.services.servicebus.engine.sessions import Session
     from localzure.services.servicebus.model import MessageState
 
 
@@ -44,6 +45,8 @@ class Lock:
     size: int
     """Bytes of the stored message."""
     delivery_count: int
+    session: Session | None = None
+    """The session that the message is of; the lock then ends with the session's."""
     lane: Lane = field(init=False, repr=False)
 
 
@@ -64,15 +67,19 @@ class Locks:
         """Take note of a lock."""
         self._by_token[lock.token] = lock
         self._by_number[lock.sequence_number] = lock
+        lane = self._lane(lock.deadline) if lock.session is None else lock.session.lane
+        lane[lock.token] = lock
+        lock.lane = lane
+
+    def _lane(self, deadline: int) -> Lane:
         for lane in self._lanes:
-            if lane.last <= lock.deadline:
+            if lane.last <= deadline:
                 break
         else:
             lane = Lane()
             self._lanes.append(lane)
-        lane.last = lock.deadline
-        lane[lock.token] = lock
-        lock.lane = lane
+        lane.last = deadline
+        return lane
 
     def get(self, token: bytes) -> Lock | None:
         """The lock with this token, if it is held."""

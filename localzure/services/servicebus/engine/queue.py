@@ -1,49 +1,47 @@
 """A queue, or a sub-queue, as the engine holds it in memory while somebody uses it.
 
-No memory per waiting message: what is next to hand out is found by a cursor over the store. `cursor` is the number up
-to which everything was handed out or looked at once; `returned` holds the numbers at or below it that came back since
-(abandoned, released, their locks expired); `visible` is the highest number whose commit has succeeded. Nothing above
-`visible` is ever handed out, so a transaction that is still open can be read without giving away what it may lose.
-
-After a restart the cursor is at the start, so everything that was locked is found again.
+After a restart its cursor (see `supply`) is at the start, so everything that was locked is found again.
 """
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.addresses import SubQueue
 from localzure.services.servicebus.engine.locks import Locks
+from localzure.services.servicebus.engine.sessions import Sessions
+from localzure.services.servicebus.engine.supply import Supply
 from localzure.services.servicebus.model import MessageState
-from localzure_storage.keys import int_key
+from localzure_storage.keys import int_key, int_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from localzure.services.servicebus.keys import ServiceBusKeys
     from localzure.services.servicebus.model import QueueDescription, QueueRecord
+    from localzure_storage.store import Reader
 
 
-class Queue:
+class Queue(Supply):
     """One queue or sub-queue in use."""
 
     __slots__ = (
         "_prefixes",
         "accessed_at",
         "counters_key",
-        "cursor",
         "dead_letter",
         "locks",
         "queue_id",
         "record",
-        "returned",
+        "sessions",
         "sub_queue",
-        "visible",
         "watched",
     )
 
     def __init__(
         self, keys: ServiceBusKeys, record: QueueRecord, sub_queue: SubQueue, dead_letter: Queue | None
     ) -> None:
+        super().__init__()
         self.record = record
         """The entity, which a sub-queue shares with its queue."""
         self.sub_queue = sub_queue
@@ -52,10 +50,12 @@ class Queue:
         self.queue_id = queue_id_of(record, sub_queue)
         self.counters_key = keys.counters(self.queue_id)
         self._prefixes = [keys.message_prefix(self.queue_id, state) for state in MessageState]
-        self.visible = 0
-        self.cursor = 0
-        self.returned: list[int] = []
-        """A heap; it may hold numbers of messages that have gone since."""
+        self.sessions = (
+            Sessions(keys, self.queue_id)
+            if record.description.requires_session and sub_queue is SubQueue.NONE
+            else None
+        )
+        """None where messages are received without sessions."""
         self.locks = Locks()
         self.accessed_at = 0
         """When somebody sent to it, or asked it for messages, last; 0 for never."""
@@ -78,9 +78,18 @@ class Queue:
         return self.sub_queue is not SubQueue.NONE
 
     @property
-    def has_available(self) -> bool:
-        """There may be a message to hand out."""
-        return bool(self.returned) or self.cursor < self.visible
+    def forwards_to(self) -> str:
+        """Address of the entity to which what comes here moves on; empty for none."""
+        if self.sub_queue is SubQueue.NONE:
+            return self.record.description.forward_to
+        if self.sub_queue is SubQueue.DEAD_LETTER:
+            return self.record.description.forward_dead_lettered_messages_to
+        return ""
+
+    @property
+    def queue(self) -> Queue:
+        """See `Supply`."""
+        return self
 
     def message_key(self, state: MessageState, sequence_number: int) -> bytes:
         """The key of one of its messages."""
@@ -91,20 +100,17 @@ class Queue:
         prefix = self._prefixes[state]
         return int_key(prefix, first), int_key(prefix, last + 1)
 
+    def ahead(self, reader: Reader, limit: int) -> Iterator[tuple[int, bytes]]:
+        """See `Supply`."""
+        start, stop = self.message_range(MessageState.ACTIVE, self.cursor + 1, self.visible)
+        for key, value in reader.scan(start, stop, limit=limit):
+            yield int_of(key), value
+
     def empty(self) -> None:
         """It is gone: there is nothing to hand out, and nothing is locked."""
         self.locks = Locks()
         self.returned.clear()
         self.cursor = self.visible
-
-    def give_back(self, sequence_number: int) -> None:
-        """A message that was handed out, or passed over, is available again."""
-        if sequence_number <= self.cursor:
-            heappush(self.returned, sequence_number)
-
-    def next_returned(self) -> int:
-        """Take the lowest of the numbers that came back."""
-        return heappop(self.returned)
 
 
 def queue_id_of(record: QueueRecord, sub_queue: SubQueue) -> int:

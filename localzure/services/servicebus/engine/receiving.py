@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from localzure.services.servicebus.engine.dead_letters import expire
 from localzure.services.servicebus.engine.locks import Lock
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
-from localzure.services.servicebus.keys import sequence_number_of
+from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import EntityStatus, MessageState
 from localzure.services.servicebus.record import decode_fixed, render
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.engine.turn import Turn
     from localzure_storage.store import Reader
 
@@ -49,16 +50,21 @@ class Delivery:
 
 def require_receivable(queue: Queue, entity: str) -> None:
     """Raise ServiceBusError where nothing can be received from `queue`, whose address is `entity`."""
+    if queue.forwards_to:
+        raise ServiceBusError(
+            ErrorCode.NOT_ALLOWED,
+            detail=f"A receiver cannot be created on the entity '{entity}', which forwards its messages.",
+        )
     if queue.description.status in {EntityStatus.DISABLED, EntityStatus.RECEIVE_DISABLED}:
         raise ServiceBusError(ErrorCode.ENTITY_DISABLED, entity=entity)
 
 
-def lock_next(broker: Broker, queue: Queue, limit: int) -> list[Delivery]:
+def lock_next(broker: Broker, supply: Supply, limit: int) -> list[Delivery]:
     """Lock up to `limit` of the messages that are available, in order. May give fewer while there are more."""
-    now = broker.now()
-    deadline = now + queue.description.lock_duration
+    now, queue, session = broker.now(), supply.queue, supply.session
+    deadline = now + queue.description.lock_duration if session is None else session.deadline
     with broker.reader() as reader:
-        found = _available(queue, reader, limit)
+        found = _available(supply, reader, limit)
     tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
     deliveries, expired, at = [], [], 0
     for sequence_number, value in found:
@@ -77,10 +83,11 @@ def lock_next(broker: Broker, queue: Queue, limit: int) -> list[Delivery]:
                 fixed.expires_at,
                 len(value),
                 fixed.delivery_count,
+                session,
             )
         )
         deliveries.append(Delivery(token, sequence_number, front, rest, value))
-    if deliveries:
+    if deliveries and session is None:
         broker.watch_lock(queue, deadline)
     if expired:
         with broker.turn() as turn:
@@ -88,9 +95,10 @@ def lock_next(broker: Broker, queue: Queue, limit: int) -> list[Delivery]:
     return deliveries
 
 
-def take_next(broker: Broker, turn: Turn, queue: Queue, limit: int) -> list[Delivery]:
+def take_next(broker: Broker, turn: Turn, supply: Supply, limit: int) -> list[Delivery]:
     """Remove up to `limit` of the messages that are available, in order. They may be given away after the commit."""
-    found = _available(queue, turn.writer, limit)
+    queue = supply.queue
+    found = _available(supply, turn.writer, limit)
     tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
     deliveries, expired, at = [], [], 0
     for sequence_number, value in found:
@@ -111,6 +119,8 @@ def put_back(turn: Turn, queue: Queue, deliveries: Sequence[Delivery]) -> None:
     for delivery in deliveries:
         turn.restore(queue, delivery.sequence_number, delivery.stored, decode_fixed(delivery.stored).expires_at)
         turn.give_back(queue, delivery.sequence_number)
+        if queue.forwards_to:
+            turn.put_due(turn.now, DueKind.TRANSFER, queue.queue_id, delivery.sequence_number)
 
 
 def renew(broker: Broker, queue: Queue, token: bytes) -> int:
@@ -119,19 +129,22 @@ def renew(broker: Broker, queue: Queue, token: bytes) -> int:
     lock = queue.locks.get(token)
     if lock is None or lock.deadline <= now:
         raise ServiceBusError(ErrorCode.LOCK_LOST)
+    if lock.session is not None:
+        raise ServiceBusError(ErrorCode.NOT_ALLOWED, detail="A message of a session has no lock but the session's.")
     deadline = now + queue.description.lock_duration
     queue.locks.renew(lock, deadline)
     broker.watch_lock(queue, deadline)
     return deadline
 
 
-def _available(queue: Queue, reader: Reader, limit: int) -> list[Found]:
+def _available(supply: Supply, reader: Reader, limit: int) -> list[Found]:
     """Take up to `limit` messages from those that are available: what came back first, then what the cursor finds."""
+    queue = supply.queue
     found: list[Found] = []
     size, last = 0, 0
     try:
-        while queue.returned and len(found) < limit and size < STEP_BYTES_MAX:
-            sequence_number = queue.next_returned()
+        while supply.returned and len(found) < limit and size < STEP_BYTES_MAX:
+            sequence_number = supply.next_returned()
             # A number may have come back twice, or its message may have been locked or have gone since.
             if sequence_number != last and queue.locks.of(sequence_number) is None:
                 last = sequence_number
@@ -140,22 +153,20 @@ def _available(queue: Queue, reader: Reader, limit: int) -> list[Found]:
                     found.append((sequence_number, value))
                     size += len(value)
         wanted = limit - len(found)
-        if wanted <= 0 or size >= STEP_BYTES_MAX or queue.cursor >= queue.visible:
+        if wanted <= 0 or size >= STEP_BYTES_MAX or supply.cursor >= supply.visible:
             return found
-        start, stop = queue.message_range(MessageState.ACTIVE, queue.cursor + 1, queue.visible)
-        cursor = queue.visible
-        for key, value in reader.scan(start, stop, limit=wanted):
-            sequence_number = sequence_number_of(key)
+        cursor = supply.visible
+        for sequence_number, value in supply.ahead(reader, wanted):
             found.append((sequence_number, value))
             size += len(value)
             wanted -= 1
             if not wanted or size >= STEP_BYTES_MAX:
                 cursor = sequence_number
                 break
-        queue.cursor = cursor
+        supply.cursor = cursor
     except BaseException:
         for sequence_number, _ in found:
-            queue.give_back(sequence_number)
+            supply.give_back(sequence_number)
         raise
     return found
 

@@ -38,6 +38,12 @@ def _sweep_one(keys: ServiceBusKeys, writer: Writer, note: bytes, budget: int) -
     """Work on one queue, remove its note when nothing is left of it; returns what of the budget was used."""
     queue_id = keys.remains_id(note)
     limit = max(1, budget // RECORDS_PER_MESSAGE)
+    for start, stop in keys.sessions(queue_id):
+        entries = [key for key, _ in writer.scan(start, stop, limit=limit)]
+        for key in entries:
+            writer.delete(key)
+        if len(entries) == limit:
+            return limit
     messages = list(writer.scan(*keys.messages(queue_id), limit=limit))
     for key, value in messages:
         writer.delete(key)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from localzure.services.servicebus.engine.dead_letters import because_of_deliveries, dead_letter, expire
+from localzure.services.servicebus.engine.dead_letters import dead_letter, expire
+from localzure.services.servicebus.engine.reasons import because_of_deliveries
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import MessageState
 from localzure.services.servicebus.record import (
     decode_record,
@@ -40,9 +42,7 @@ class Disposition(Enum):
 def require_locks(turn: Turn, queue: Queue, tokens: Iterable[bytes]) -> None:
     """Raise ServiceBusError (LOCK_LOST) unless all of `tokens` are locks that are held."""
     for token in tokens:
-        lock = queue.locks.get(token)
-        if lock is None or lock.deadline <= turn.now:
-            raise ServiceBusError(ErrorCode.LOCK_LOST)
+        _require_lock(turn, queue, token)
 
 
 def settle(
@@ -50,12 +50,10 @@ def settle(
 ) -> None:
     """End the delivery that is locked with `token`. `changes` go into the message's application properties.
 
-    Raises ServiceBusError: LOCK_LOST where nobody holds such a lock (any more), NOT_ALLOWED, ARGUMENT.
+    Raises ServiceBusError: LOCK_LOST or SESSION_LOCK_LOST where nobody holds such a lock (any more), NOT_ALLOWED,
+    ARGUMENT.
     """
-    lock = queue.locks.get(token)
-    if lock is None or lock.deadline <= turn.now:
-        # One that has just ended is the alarm's to deal with.
-        raise ServiceBusError(ErrorCode.LOCK_LOST)
+    lock = _require_lock(turn, queue, token)
     if disposition is Disposition.DEAD_LETTERED and queue.dead_letter is None:
         raise ServiceBusError(
             ErrorCode.NOT_ALLOWED, detail="A message in a dead-letter queue cannot be dead-lettered again."
@@ -66,6 +64,16 @@ def settle(
     except (TypeError, ValueError) as error:
         turn.restore_lock(queue, lock)
         raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"The properties cannot be stored: {error}.") from None
+
+
+def _require_lock(turn: Turn, queue: Queue, token: bytes) -> Lock:
+    lock = queue.locks.get(token)
+    if lock is None:
+        raise ServiceBusError(ErrorCode.LOCK_LOST)
+    if lock.deadline <= turn.now:
+        # One that has just ended is the alarm's to deal with.
+        raise ServiceBusError(ErrorCode.LOCK_LOST if lock.session is None else ErrorCode.SESSION_LOCK_LOST)
+    return lock
 
 
 def end_expired(turn: Turn, queue: Queue, lock: Lock) -> None:
@@ -140,3 +148,5 @@ def _has_expired(turn: Turn, lock: Lock) -> bool:
 def _make_available(turn: Turn, queue: Queue, lock: Lock) -> None:
     if lock.state is MessageState.ACTIVE:
         turn.give_back(queue, lock.sequence_number)
+        if queue.forwards_to:
+            turn.put_due(turn.now, DueKind.TRANSFER, queue.queue_id, lock.sequence_number)

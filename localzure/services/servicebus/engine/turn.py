@@ -14,12 +14,16 @@ import msgspec
 
 from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import Counters, MessageState
+from localzure.services.servicebus.record import session_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localzure.services.interface import Entropy
+    from localzure.services.servicebus.engine.entities import Entities
     from localzure.services.servicebus.engine.locks import Lock
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.keys import ServiceBusKeys
     from localzure_storage.store import Writer
 
@@ -30,18 +34,37 @@ _decode_counters = msgspec.msgpack.Decoder(Counters).decode
 class Turn:
     """Writes to queues. Made by `Broker.turn`; `now` is the one instant of everything in it."""
 
-    __slots__ = ("_appended", "_back", "_counters", "_keys", "_removed", "_taken", "_then", "earliest", "now", "writer")
+    __slots__ = (
+        "_appended",
+        "_back",
+        "_counters",
+        "_removed",
+        "_session_ends",
+        "_sizes",
+        "_taken",
+        "_then",
+        "earliest",
+        "entities",
+        "entropy",
+        "keys",
+        "now",
+        "writer",
+    )
 
-    def __init__(self, writer: Writer, keys: ServiceBusKeys, now: int) -> None:
+    def __init__(self, writer: Writer, keys: ServiceBusKeys, now: int, entities: Entities, entropy: Entropy) -> None:
         self.writer = writer
+        self.keys = keys
         self.now = now
+        self.entities = entities
+        self.entropy = entropy
         self.earliest: int | None = None
         """The earliest deadline that was written."""
-        self._keys = keys
         self._counters: dict[Queue, Counters] = {}
+        self._sizes: dict[Queue, int] = {}
         self._appended: dict[Queue, int] = {}
-        self._back: list[tuple[Queue, int]] = []
-        self._removed: list[tuple[Queue, int]] = []
+        self._session_ends: dict[tuple[Queue, str], int] = {}
+        self._back: list[tuple[Queue, int, str | None]] = []
+        self._removed: list[tuple[Queue, int, str | None]] = []
         self._taken: list[tuple[Queue, Lock]] = []
         self._then: list[tuple[Callable[[], None], Callable[[Exception], None] | None]] = []
 
@@ -56,23 +79,64 @@ class Turn:
             self._counters[queue] = counters
         return counters
 
+    def bytes_of(self, queue: Queue) -> int:
+        """The size of what `queue` holds, for who does not change it."""
+        counters = self._counters.get(queue)
+        if counters is not None:
+            return counters.bytes
+        size = self._sizes.get(queue)
+        if size is None:
+            stored = self.writer.get(queue.counters_key)
+            size = self._sizes[queue] = 0 if stored is None else _decode_counters(stored).bytes
+        return size
+
     def append(self, queue: Queue, value: bytes, expires_at: int) -> int:
         """Add a message at the end of `queue`; returns its sequence number. `expires_at` is 0 for never."""
+        sequence_number = self.take_number(queue)
+        self.insert(queue, sequence_number, value, expires_at)
+        return sequence_number
+
+    def take_number(self, queue: Queue) -> int:
+        """Use up the next sequence number of `queue`."""
         counters = self.counters(queue)
-        counters.last_sequence_number = sequence_number = counters.last_sequence_number + 1
+        counters.last_sequence_number += 1
+        return counters.last_sequence_number
+
+    def insert(self, queue: Queue, sequence_number: int, value: bytes, expires_at: int) -> None:
+        """Add a message under the number that was taken last. `expires_at` is 0 for never."""
+        counters = self.counters(queue)
         counters.active += 1
         counters.bytes += len(value)
         self.writer.put(queue.message_key(MessageState.ACTIVE, sequence_number), value)
         if expires_at:
-            self._put_expiry(queue, sequence_number, expires_at)
+            self.put_due(expires_at, DueKind.EXPIRY, queue.queue_id, sequence_number)
+        if queue.sessions is not None:
+            session_id = session_id_of(value)
+            self.writer.put(queue.sessions.message_key(MessageState.ACTIVE, session_id, sequence_number), b"")
+            self._session_ends[queue, session_id] = sequence_number
         self._appended[queue] = sequence_number
+
+    def schedule(self, queue: Queue, value: bytes, scheduled_at: int) -> int:
+        """Add a message that is to be enqueued at `scheduled_at`; returns the number that it has until then."""
+        sequence_number = self.take_number(queue)
+        counters = self.counters(queue)
+        counters.scheduled += 1
+        counters.bytes += len(value)
+        self.writer.put(queue.message_key(MessageState.SCHEDULED, sequence_number), value)
+        if queue.sessions is not None:
+            key = queue.sessions.message_key(MessageState.SCHEDULED, session_id_of(value), sequence_number)
+            self.writer.put(key, b"")
+        self.put_due(scheduled_at, DueKind.SCHEDULED, queue.queue_id, sequence_number)
         return sequence_number
 
     def remove(self, queue: Queue, state: MessageState, sequence_number: int, size: int, expires_at: int) -> None:
         """Delete a message of `size` stored bytes."""
+        if queue.sessions is not None:
+            session_id = self._session_id(queue, state, sequence_number)
+            self.writer.delete(queue.sessions.message_key(state, session_id, sequence_number))
         self.writer.delete(queue.message_key(state, sequence_number))
         if expires_at:
-            self.writer.delete(self._keys.due(expires_at, DueKind.EXPIRY, queue.queue_id, sequence_number))
+            self.delete_due(expires_at, DueKind.EXPIRY, queue.queue_id, sequence_number)
         counters = self.counters(queue)
         counters.bytes -= size
         _count(counters, state, -1)
@@ -80,8 +144,11 @@ class Turn:
     def restore(self, queue: Queue, sequence_number: int, value: bytes, expires_at: int) -> None:
         """Store a message again that was removed, under the number that it had."""
         self.writer.put(queue.message_key(MessageState.ACTIVE, sequence_number), value)
+        if queue.sessions is not None:
+            key = queue.sessions.message_key(MessageState.ACTIVE, session_id_of(value), sequence_number)
+            self.writer.put(key, b"")
         if expires_at:
-            self._put_expiry(queue, sequence_number, expires_at)
+            self.put_due(expires_at, DueKind.EXPIRY, queue.queue_id, sequence_number)
         counters = self.counters(queue)
         counters.active += 1
         counters.bytes += len(value)
@@ -92,6 +159,10 @@ class Turn:
         """Write a message anew, in the same state or another. `size` is what it had."""
         if new_state is not state:
             self.writer.delete(queue.message_key(state, sequence_number))
+            if queue.sessions is not None:
+                session_id = session_id_of(value)
+                self.writer.delete(queue.sessions.message_key(state, session_id, sequence_number))
+                self.writer.put(queue.sessions.message_key(new_state, session_id, sequence_number), b"")
         self.writer.put(queue.message_key(new_state, sequence_number), value)
         counters = self.counters(queue)
         counters.bytes += len(value) - size
@@ -104,10 +175,21 @@ class Turn:
             counters.accessed_at = queue.accessed_at
             self.writer.put(queue.counters_key, _encode(counters))
 
-    def _put_expiry(self, queue: Queue, sequence_number: int, expires_at: int) -> None:
-        self.writer.put(self._keys.due(expires_at, DueKind.EXPIRY, queue.queue_id, sequence_number), b"")
-        if self.earliest is None or expires_at < self.earliest:
-            self.earliest = expires_at
+    def put_due(self, at: int, kind: DueKind, queue_id: int, number: int, value: bytes = b"") -> None:
+        """Have something done at `at` (see `expiry`)."""
+        self.writer.put(self.keys.due(at, kind, queue_id, number), value)
+        if self.earliest is None or at < self.earliest:
+            self.earliest = at
+
+    def delete_due(self, at: int, kind: DueKind, queue_id: int, number: int) -> None:
+        """Do not have it done."""
+        self.writer.delete(self.keys.due(at, kind, queue_id, number))
+
+    def _session_id(self, queue: Queue, state: MessageState, sequence_number: int) -> str:
+        """The session of a message that is stored, which whoever removes it need not know."""
+        value = self.writer.get(queue.message_key(state, sequence_number))
+        assert value is not None, "what is removed or given back is stored"
+        return session_id_of(value)
 
     # What happens in memory.
 
@@ -125,45 +207,73 @@ class Turn:
 
     def give_back(self, queue: Queue, sequence_number: int) -> None:
         """Make a message available again, once the turn is committed."""
-        self._back.append((queue, sequence_number))
+        self._back.append((queue, sequence_number, self._session_of_active(queue, sequence_number)))
 
     def handed_out(self, queue: Queue, sequence_number: int) -> None:
-        """A message was taken from those that are available; it is one of them again if the turn fails."""
-        self._removed.append((queue, sequence_number))
+        """A message was taken from those that are available; it is one of them again if the turn fails.
+
+        Called before it is removed.
+        """
+        self._removed.append((queue, sequence_number, self._session_of_active(queue, sequence_number)))
+
+    def _session_of_active(self, queue: Queue, sequence_number: int) -> str | None:
+        return None if queue.sessions is None else self._session_id(queue, MessageState.ACTIVE, sequence_number)
 
     def then(self, done: Callable[[], None], failed: Callable[[Exception], None] | None = None) -> None:
         """Call `done` after the commit, when the memory has been brought up to date; `failed` if there is none."""
         self._then.append((done, failed))
 
-    def committed(self, wake: Callable[[Queue], None]) -> None:
+    def committed(self, wake: Callable[[Supply], None]) -> None:
         """Bring the memory up to date, answer, and wake those who wait for what is available now."""
-        available: dict[Queue, None] = {}
+        available: dict[Supply, None] = {}
         for queue, sequence_number in self._appended.items():
             queue.visible = max(queue.visible, sequence_number)
             available[queue] = None
-        for queue, sequence_number in self._back:
-            queue.give_back(sequence_number)
-            available[queue] = None
+        for (queue, session_id), sequence_number in self._session_ends.items():
+            assert queue.sessions is not None, "sessions are noted of queues that have them"
+            available[queue.sessions.arrived(session_id, sequence_number) or queue] = None
+        for queue, sequence_number, of_session in self._back:
+            available[_give_back(queue, sequence_number, of_session)] = None
         try:
             for done, _ in self._then:
                 done()
         finally:
-            for queue in available:
-                wake(queue)
+            for supply in available:
+                wake(supply)
 
-    def failed(self, error: Exception) -> None:
-        """Put back what was taken, and tell everybody in the turn."""
+    def failed(self, error: Exception, wake: Callable[[Supply], None]) -> None:
+        """Put back what was taken, and tell everybody in the turn.
+
+        A session that was let go meanwhile takes no lock back: its message is available, and those who wait for a
+        session, who did not see it, are woken.
+        """
+        available: dict[Supply, None] = {}
         for queue, lock in self._taken:
-            queue.locks.add(lock)
-        for queue, sequence_number in self._removed:
-            queue.give_back(sequence_number)
+            if lock.session is None or lock.session.is_held:
+                queue.locks.add(lock)
+            elif lock.state is MessageState.ACTIVE:
+                available[_give_back(queue, lock.sequence_number, lock.session.session_id)] = None
+        for queue, sequence_number, session_id in self._removed:
+            supply = _give_back(queue, sequence_number, session_id)
+            if session_id is not None:
+                available[supply] = None
         for _, failed in self._then:
             if failed is not None:
                 failed(error)
+        for supply in available:
+            wake(supply)
 
     def queues_with_restored_locks(self) -> set[Queue]:
         """The queues whose locks are back after the turn has failed."""
         return {queue for queue, _ in self._taken}
+
+
+def _give_back(queue: Queue, sequence_number: int, session_id: str | None) -> Supply:
+    """Make a message available again; returns what it is handed out from now."""
+    if session_id is None or queue.sessions is None:
+        queue.give_back(sequence_number)
+        return queue
+    return queue.sessions.came_back(session_id, sequence_number) or queue
 
 
 def _count(counters: Counters, state: MessageState, change: int) -> None:

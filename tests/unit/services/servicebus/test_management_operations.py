@@ -11,11 +11,13 @@ from localzure.services.servicebus import operations
 from localzure.services.servicebus.access import Right
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.receiving import Delivery
+from localzure.services.servicebus.engine.settlement import Disposition
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.model import EntityStatus
 from localzure.services.servicebus.operations import OPERATIONS, Request, Response
-from localzure_protocols.amqp.codec import Array, Timestamp, Ubyte, Uint, encode
-from localzure_protocols.amqp.message import split
-from tests.servicebus_world import World, body
+from localzure_protocols.amqp.codec import Array, Int, Timestamp, Ubyte, Uint, encode
+from localzure_protocols.amqp.message import encode_message_annotations, split
+from tests.servicebus_world import World, body, message, sections
 
 
 @pytest.fixture
@@ -183,9 +185,12 @@ def test_what_nobody_knows_says_so(name: str) -> None:
     assert repr(name) in caught.value.text
 
 
-def test_peeking_into_a_session_says_that_it_is_not_built(world: World) -> None:
+def test_a_queue_without_sessions_refuses_what_asks_for_one(world: World) -> None:
     error = refusal(world, "peek-message", from_sequence_number=1, message_count=1, session_id="s")
-    assert error.status == 501
+    assert error.code is ErrorCode.SESSION_NOT_SUPPORTED
+    for name in ("renew-session-lock", "get-session-state", "set-session-state"):
+        assert refusal(world, name, session_id="s").code is ErrorCode.SESSION_NOT_SUPPORTED
+        assert refusal(world, name).code is ErrorCode.ARGUMENT
 
 
 def test_operations_need_the_right_that_azure_asks_for() -> None:
@@ -194,4 +199,71 @@ def test_operations_need_the_right_that_azure_asks_for() -> None:
         "renew-lock": Right.LISTEN,
         "update-disposition": Right.LISTEN,
         "receive-by-sequence-number": Right.LISTEN,
+        "batch-delete-messages": Right.LISTEN,
+        "schedule-message": Right.SEND,
+        "cancel-scheduled-message": Right.SEND,
+        "renew-session-lock": Right.LISTEN,
+        "get-session-state": Right.LISTEN,
+        "set-session-state": Right.LISTEN,
+        "get-message-sessions": Right.LISTEN,
     }
+
+
+def test_schedule_and_cancel(world: World) -> None:
+    at = Timestamp(world.clock.now() // 1000 + 10_000)
+    encoded = encode_message_annotations({"x-opt-scheduled-enqueue-time": at}) + message("later")
+    response = ask(world, "schedule-message", messages=[{"message-id": "1", "message": encoded}] * 2)
+    assert response.status == 200
+    assert encode(response.body["sequence-numbers"])[:1] == b"\xe0"
+    assert list(response.body["sequence-numbers"]) == [4, 5]
+    assert ask(world, "cancel-scheduled-message", sequence_numbers=Array([4], int)) == Response(200)
+    error = refusal(world, "cancel-scheduled-message", sequence_numbers=Array([5, 4], int))
+    assert (error.status, error.condition) == (404, "com.microsoft:message-not-found")
+    assert world.counters(world.queue()).scheduled == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("schedule-message", {}),
+        ("schedule-message", {"messages": []}),
+        ("schedule-message", {"messages": [{}]}),
+        ("schedule-message", {"messages": [{"message": "text"}]}),
+        ("schedule-message", {"messages": [{"message": b"\xff"}]}),
+        ("cancel-scheduled-message", {"sequence-numbers": []}),
+        ("cancel-scheduled-message", {"sequence-numbers": [-1]}),
+        ("batch-delete-messages", {"message-count": 1}),
+        ("batch-delete-messages", {"message-count": 0, "enqueued-time-utc": Timestamp(1)}),
+    ],
+)
+def test_nonsense_about_many_messages_is_refused(world: World, name: str, parts: dict[str, Any]) -> None:
+    assert refusal(world, name, **parts).status == 400
+    assert world.counters(world.queue()).active == 3
+
+
+def test_nothing_is_scheduled_where_nothing_can_be_sent(world: World) -> None:
+    queue = world.create("closed", status=EntityStatus.SEND_DISABLED)
+    row = operations.operation("com.microsoft:schedule-message")
+    with world.broker.turn() as turn, pytest.raises(ServiceBusError) as caught:
+        operations.run(row, Request(world.broker, turn, queue, {"messages": [{"message": message("a")}]}))
+    assert (caught.value.status, caught.value.condition) == (400, "com.microsoft:entity-disabled")
+
+
+def test_batch_delete_takes_the_oldest_that_are_not_locked(world: World) -> None:
+    queue = world.queue()
+    (locked,) = world.lock(queue)
+    world.clock.advance(1)
+    before = Timestamp(world.clock.now() // 1000)
+    world.send(queue, "new")
+    deleted = ask(world, "batch-delete-messages", message_count=Int(1), enqueued_time_utc=before)
+    assert deleted == Response(200, {"message-count": 1})
+    assert encode(deleted.body["message-count"])[:1] in {b"\x54", b"\x71"}
+    assert ask(world, "batch-delete-messages", message_count=Int(9), enqueued_time_utc=before).body == {
+        "message-count": 1
+    }
+    assert ask(world, "batch-delete-messages", message_count=Int(9), enqueued_time_utc=before) == Response(
+        204, {"message-count": 0}
+    )
+    assert [body(found) for found in world.peek(queue)] == ["a", "new"]
+    world.settle(queue, locked, Disposition.COMPLETED)
+    assert [body(sections(delivery)) for delivery in world.lock(queue, 9)] == ["new"]

@@ -317,23 +317,6 @@ def test_a_link_that_cannot_be_is_refused(wire: Wire, world: World, address: str
     assert (found, told[: len(text)]) == (condition, text)
 
 
-def test_sessions_say_that_they_are_not_built(wire: Wire, world: World) -> None:
-    world.create("sessions", requires_session=True)
-    session = {Symbol("com.microsoft:session-filter"): "s"}
-    handle = wire.attach("sessions", sends=False, source_filter=session)
-    assert wire.detached_with(handle)[0] == "amqp:not-implemented"
-    handle = wire.attach("q", sends=False, source_filter=session)
-    condition, text = wire.detached_with(handle)
-    assert condition == "amqp:not-allowed"
-    assert text.startswith("A sessionful message receiver cannot be created")
-
-
-def test_dead_letters_of_a_session_queue_are_read_without_sessions(wire: Wire, world: World) -> None:
-    world.create("sessions", requires_session=True)
-    wire.receiver("sessions/$DeadLetterQueue")
-    assert wire.heard(frames.DETACH) == []
-
-
 def test_a_server_that_stops_says_so(wire: Wire) -> None:
     wire.handler.shutdown()
     wire.read()

@@ -8,10 +8,12 @@ from uuid import UUID
 import pytest
 
 from localzure.services.servicebus.durations import FOREVER, MICROSECONDS
-from localzure.services.servicebus.engine.messages import BATCH_MESSAGES_MAX, TTL_MAX, require_sendable
+from localzure.services.servicebus.engine.admission import TTL_MAX
+from localzure.services.servicebus.engine.limits import require_sendable
+from localzure.services.servicebus.engine.messages import BATCH_MESSAGES_MAX
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import EntityStatus
-from localzure_protocols.amqp.codec import Described, Symbol, Timestamp, Ubyte, Uint, Ulong, encode
+from localzure_protocols.amqp.codec import Described, Symbol, Ubyte, Uint, Ulong, encode
 from localzure_protocols.amqp.message import (
     Header,
     Properties,
@@ -205,9 +207,29 @@ def test_a_queue_of_sessions_takes_only_messages_with_a_session() -> None:
     assert world.counters(world.queue()).active == 1
 
 
-def test_scheduling_says_that_it_is_not_built(world: World) -> None:
-    later = encode_message_annotations({"x-opt-scheduled-enqueue-time": Timestamp(2**41)})
-    assert refusal(world, later + message()).code is ErrorCode.NOT_IMPLEMENTED
+@pytest.mark.parametrize("kind", ["session_id", "partition_key"])
+def test_a_long_session_id_or_partition_key_is_refused(world: World, kind: str) -> None:
+    def payload(text: str) -> bytes:
+        if kind == "session_id":
+            return message(group_id=text)
+        return encode_message_annotations({"x-opt-partition-key": text}) + message()
+
+    assert refusal(world, payload("x" * 129)).condition == "com.microsoft:argument-out-of-range"
+    world.send_raw(world.queue(), payload("ä" * 128))
+
+
+def test_a_partition_key_is_the_session_id_where_there_are_both(world: World) -> None:
+    keyed = encode_message_annotations({"x-opt-partition-key": "a"})
+    assert refusal(world, keyed + message(group_id="b")).condition == "amqp:not-allowed"
+    world.send_raw(world.queue(), keyed + message(group_id="a"))
+
+
+@pytest.mark.parametrize("sizes", [[32 * 1024], [30_000, 30_000, 30_000]])
+def test_properties_that_are_too_large_are_refused(world: World, sizes: list[int]) -> None:
+    properties = {str(index): "x" * size for index, size in enumerate(sizes)}
+    payload = message(application_properties=properties)
+    assert refusal(world, payload).condition == "com.microsoft:argument-out-of-range"
+    world.send_raw(world.queue(), message(application_properties={"a": "x" * 30_000, "b": "x" * 30_000}))
 
 
 def test_sequence_numbers_have_no_gaps(world: World) -> None:
