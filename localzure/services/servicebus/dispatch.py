@@ -1,4 +1,4 @@
-"""Who gets the next message of a queue, or of a session: receivers wait in line, in the order in which they gave credit.
+"""Who gets the next message of a queue or a session: receivers wait in a line, in the order in which they gave credit.
 
 A receiver's place in the line holds the credit that it gave at once; what it gives later stands behind what others gave
 meanwhile. Nobody in the line is asked anything while there is no message, and a receiver without credit is not in it.
