@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 from xml.etree import ElementTree as ET
 
 from localzure.auth.dates import http_date
-from localzure.auth.principal import AuthLevel
+from localzure.config.settings import AuthLevel
 from localzure.gateway.address import resolve
 from localzure.server.transactions import TickTransactions
 from localzure.services.blob import BlobService, BlobSettings

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from localzure.auth.principal import AuthLevel
+from localzure.config.settings import AuthLevel
 from localzure.gateway.address import resolve
 from localzure.server.transactions import TickTransactions
 from localzure.services.interface import (

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
+from localzure.config.settings import AuthLevel
 from localzure.gateway.address import resolve
 from localzure.services.interface import HttpReply, HttpRequest, ServiceError
-from localzure.services.servicebus.access import AuthLevel
 from localzure.services.servicebus.admin import atom
 from localzure.services.servicebus.seed import QueueSeed
 from localzure.services.servicebus.service import ServiceBusService
@@ -78,7 +78,7 @@ class AdminWorld:
     """One namespace, and a client of its administration API."""
 
     def __init__(
-        self, level: AuthLevel = AuthLevel.OFF, store: Store | None = None, seeds: Sequence[QueueSeed] = (KEPT,)
+        self, level: AuthLevel = "off", store: Store | None = None, seeds: Sequence[QueueSeed] = (KEPT,)
     ) -> None:
         self.world = World(store)
         self.service = ServiceBusService(self.world.context, ServiceBusSettings(auth=level))

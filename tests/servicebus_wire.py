@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from localzure.services.servicebus.access import AuthLevel, Authority
+from localzure.config.settings import AuthLevel
+from localzure.services.servicebus.access import Authority
 from localzure.services.servicebus.amqp.peer import ServiceBusPeer
 from localzure.services.servicebus.settings import DEFAULT_KEY
 from localzure_protocols.amqp import frames
@@ -71,7 +72,7 @@ class Answer:
 class Wire:
     """One client connection."""
 
-    def __init__(self, world: World, level: AuthLevel = AuthLevel.OFF) -> None:
+    def __init__(self, world: World, level: AuthLevel = "off") -> None:
         self.world = world
         self.is_writable = True
         self.core = AmqpConnection("server")

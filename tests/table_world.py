@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from localzure.auth.principal import AuthLevel
+from localzure.config.settings import AuthLevel
 from localzure.gateway.address import resolve
 from localzure.server.transactions import TickTransactions
 from localzure.services.interface import BodySink, HttpReply, HttpRequest, Instant, ServiceContext, ServiceError

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localzure.auth.accounts import Accounts
-    from localzure.auth.principal import AuthLevel
     from localzure.auth.tokens import Claims
+    from localzure.config.settings import AuthLevel
     from localzure.services.interface import Address, HttpRequest, Instant
 
     Scheme = Callable[[HttpRequest, str, Address, Accounts, Instant], Principal]

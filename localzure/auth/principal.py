@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from localzure.services.interface import ServiceError
 
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
     from localzure.auth.sas_token import SasToken
     from localzure.auth.tokens import Claims
-
-AuthLevel = Literal["off", "any", "verify"]
-"""How much is asked: `off` looks at nothing and takes everybody for the owner, `any` takes every well-formed proof for
-good, `verify` checks it. At `any` and `verify` a request without credentials is anonymous."""
 
 
 class PrincipalKind(Enum):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Durability = Literal["process", "full", "none"]
 AuthLevel = Literal["off", "any", "verify"]
+"""How much is asked of clients: `off` looks at nothing and lets everybody do everything, `any` takes every well-formed
+proof for good, `verify` checks it. Storage takes a request without credentials for anonymous at `any` and `verify`."""
+
 AccountKind = Literal["StorageV2", "Storage", "BlobStorage", "BlockBlobStorage"]
 LogFormat = Literal["json", "text"]
 Service = Literal["blob", "queue", "table", "servicebus"]

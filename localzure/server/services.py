@@ -13,7 +13,7 @@ from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
 from localzure.services.entra import EntraService, EntraSettings
 from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
-from localzure.services.servicebus.access import AccessKey, AuthLevel
+from localzure.services.servicebus.access import AccessKey
 from localzure.services.servicebus.seed import load_seed
 from localzure.services.servicebus.seed_tree import SeedError
 from localzure.services.servicebus.service import ServiceBusService
@@ -153,9 +153,7 @@ class Builder:
 
     def _build_servicebus(self) -> None:
         key = self._settings.servicebus_key
-        settings = ServiceBusSettings(
-            AuthLevel(self._settings.auth), (AccessKey(key.name, key.key),), self._accounts.tokens
-        )
+        settings = ServiceBusSettings(self._settings.auth, (AccessKey(key.name, key.key),), self._accounts.tokens)
         context, alarm = self._context("servicebus")
         service = ServiceBusService(context, settings)
         alarm.ring = service.expire

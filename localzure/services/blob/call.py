@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from localzure.auth.accounts import Accounts
-    from localzure.auth.principal import AuthLevel, Principal
+    from localzure.auth.principal import Principal
+    from localzure.config.settings import AuthLevel
     from localzure.services.blob.engine.state import AccountFeatures
     from localzure.services.blob.operations import Operation
     from localzure.services.interface import (

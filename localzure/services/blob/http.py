@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.auth.accounts import Accounts
-    from localzure.auth.principal import AuthLevel, Principal
+    from localzure.auth.principal import Principal
+    from localzure.config.settings import AuthLevel
     from localzure.services.blob.engine.state import AccountFeatures
     from localzure.services.interface import (
         Address,

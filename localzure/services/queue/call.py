@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.auth.accounts import Accounts
-    from localzure.auth.principal import AuthLevel, Principal
+    from localzure.auth.principal import Principal
+    from localzure.config.settings import AuthLevel
     from localzure.services.interface import Address, Clock, Entropy, HttpRequest, ServiceContext, Transactions
     from localzure.services.queue.operations import Operation
 

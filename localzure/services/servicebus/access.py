@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 from dataclasses import dataclass, field
-from enum import Flag, StrEnum
+from enum import Flag
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
@@ -22,21 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from localzure.auth.tokens import TokenVerifier
+    from localzure.config.settings import AuthLevel
     from localzure_storage.store import Reader
 
 SIGNATURE_SCHEME = "SharedAccessSignature "
 """What a shared access signature token begins with, whatever type the client claims that it has."""
-
-
-class AuthLevel(StrEnum):
-    """How much of a client's credentials is looked at."""
-
-    OFF = "off"
-    """Nothing: links attach without a token."""
-    ANY = "any"
-    """Any token will do, and so will none."""
-    VERIFY = "verify"
-    """Signatures and expiry are checked, and links need a token for what they do."""
 
 
 class Right(Flag):
@@ -87,7 +77,7 @@ class Authority:
 
         `keys` are the namespace's, `keys_at` gives those of the entity at a path.
         """
-        self.level = level
+        self._level = level
         self._tokens = tokens
         self._keys_at = keys_at
         self._keys = {key.name: key for key in keys}
@@ -95,7 +85,7 @@ class Authority:
     @property
     def enforces(self) -> bool:
         """Links need a token for what they do."""
-        return self.level is AuthLevel.VERIFY
+        return self._level == "verify"
 
     def grant_of_token(self, token: str, wall: int, reader: Reader | None = None) -> Grant:
         """Check a token at machine time `wall`. Raises ServiceBusError (TOKEN_REFUSED).

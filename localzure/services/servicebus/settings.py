@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from localzure.services.servicebus.access import AccessKey, AuthLevel
+from localzure.services.servicebus.access import AccessKey
 
 if TYPE_CHECKING:
     from localzure.auth.tokens import TokenVerifier
+    from localzure.config.settings import AuthLevel
 
 DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
 """What every connection string for Microsoft's emulator carries."""
@@ -18,7 +19,7 @@ DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
 class ServiceBusSettings:
     """Given by whoever builds the service."""
 
-    auth: AuthLevel = AuthLevel.VERIFY
+    auth: AuthLevel = "verify"
     keys: tuple[AccessKey, ...] = (DEFAULT_KEY,)
     tokens: TokenVerifier | None = None
     """Checks the tokens of the authority; without it none is good at `verify`."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.auth.accounts import Accounts
-    from localzure.auth.principal import AuthLevel
+    from localzure.config.settings import AuthLevel
     from localzure.services.interface import (
         Address,
         BodySink,

@@ -9,7 +9,8 @@ import pytest
 
 from localzure.auth.accounts import prepare_accounts
 from localzure.auth.authenticate import BLOB_DOOR, authenticate, refuse_anonymous
-from localzure.auth.principal import AUTHENTICATION_ERRORS, AuthenticationError, AuthLevel, Principal, PrincipalKind
+from localzure.auth.principal import AUTHENTICATION_ERRORS, AuthenticationError, Principal, PrincipalKind
+from localzure.config.settings import AuthLevel
 from localzure.services.interface import Address, HttpRequest, Instant
 
 ACCOUNTS = prepare_accounts({"acct": (b"key",)})

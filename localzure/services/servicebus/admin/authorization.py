@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localzure.services.servicebus.access import SIGNATURE_SCHEME, AuthLevel, Claims, Right
+from localzure.services.servicebus.access import SIGNATURE_SCHEME, Claims, Right
 from localzure.services.servicebus.admin.errors import AdminError, unauthorized
 from localzure.services.servicebus.errors import ServiceBusError
 
@@ -38,7 +38,7 @@ def authorize(
     wall: int,
 ) -> None:
     """Raise AdminError (401) unless the request's token is good for `right` on one of `paths`, which mean the same."""
-    if authority.level is not AuthLevel.VERIFY:
+    if not authority.enforces:
         return
     header = request.headers.get("authorization", "")
     if not header:
@@ -56,7 +56,7 @@ def may_forward(
 ) -> bool:
     """Whether messages may be forwarded to `path` by the property `name`: a token that is given must allow to send."""
     text = headers.get(FORWARDING_HEADERS[name])
-    if not text or authority.level is not AuthLevel.VERIFY:
+    if not text or not authority.enforces:
         return True
     try:
         return _claims(authority.grant_of_token(_token(text), wall, reader)).allows(path, Right.SEND, wall)

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from localzure.auth.principal import AuthLevel
+from localzure.config.settings import AuthLevel
 from localzure_storage.memory import MemoryStore
 from tests.blob_world import sign
 from tests.failing_store import FailingStore

@@ -7,7 +7,6 @@ import gc
 import pytest
 
 from localzure.services.interface import SECOND
-from localzure.services.servicebus.access import AuthLevel
 from localzure.services.servicebus.amqp.life import CLAIMS_SECONDS, FIRST_LINK_SECONDS, NO_LINK_SECONDS
 from localzure_protocols.amqp import frames
 from tests.servicebus_wire import Wire
@@ -43,7 +42,7 @@ def closed_with(wire: Wire) -> str:
 
 
 def test_a_connection_that_puts_no_token_is_closed() -> None:
-    wire = Wire(World(), AuthLevel.VERIFY)
+    wire = Wire(World(), "verify")
     assert tick(wire, 0) == CLAIMS_SECONDS
     assert tick(wire, CLAIMS_SECONDS - 1) == 1
     assert wire.heard(frames.CLOSE) == []
@@ -74,7 +73,7 @@ def test_after_its_last_link_a_connection_is_closed_later() -> None:
 def test_links_end_with_the_token() -> None:
     world = World()
     world.create()
-    wire = Wire(world, AuthLevel.VERIFY)
+    wire = Wire(world, "verify")
     put_token(wire, token(world, 50))
     sender, receiver = wire.sender(), wire.receiver(credit=5)
     assert tick(wire, 20) == pytest.approx(30)
@@ -90,7 +89,7 @@ def test_links_end_with_the_token() -> None:
 def test_a_token_that_is_renewed_keeps_the_links() -> None:
     world = World()
     world.create()
-    wire = Wire(world, AuthLevel.VERIFY)
+    wire = Wire(world, "verify")
     put_token(wire, token(world, 50))
     wire.sender()
     tick(wire, 40)
@@ -102,7 +101,7 @@ def test_a_token_that_is_renewed_keeps_the_links() -> None:
 def test_a_token_for_another_entity_that_expires_takes_nothing_with_it() -> None:
     world = World()
     world.create()
-    wire = Wire(world, AuthLevel.VERIFY)
+    wire = Wire(world, "verify")
     put_token(wire, token(world, 500))
     put_token(wire, token(world, 10, "other"))
     wire.sender()
