@@ -1,91 +1,95 @@
-"""HTTP/1.1, server side, without IO: h11 behind the neutral events.
+"""HTTP/1.1, server side, without IO, behind the neutral events.
 
 One exchange at a time: while a response is unfinished, pipelined requests stay unparsed in the buffer, and
 `receive(b"")` after the response's `EndBody` goes on with them. `is_blocked` tells when to stop reading.
+
+Plain requests (see `http1_plain`) are read here, all others by h11 (see `http1_general`); which of the two reads a
+request is decided for each anew, and shows in nothing but time.
 """
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-import h11
+from localzure_protocols.events import Body, EndBody, Request, Response, StreamClosed
+from localzure_protocols.http1_general import HEAD_BYTES_MAX, GeneralHttp1
+from localzure_protocols.http1_plain import NO_BODY_STATUS, FramingError, PlainExchange, parse_head
 
-from localzure_protocols.events import (
-    Body,
-    Continue,
-    EndBody,
-    HttpEvent,
-    PeerError,
-    Request,
-    Response,
-    StreamClosed,
-)
+if TYPE_CHECKING:
+    from localzure_protocols.events import Continue, HttpEvent
 
-HEAD_BYTES_MAX = 64 * 1024
-"""Longest head. A blob name of 1,024 characters can take 12 KiB percent-encoded, and a SAS or a token follow it."""
+__all__ = ["HEAD_BYTES_MAX", "ROOM_BYTES", "Http1Connection", "has_body"]
 
 ROOM_BYTES = 1024 * 1024
 """What `room` answers."""
-
-_REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
-"""What each status is called: clients show it to people, and Azure's SDKs hand it on."""
-
-_NO_BODY_STATUS = frozenset({204, 304})
 
 
 class Http1Connection:
     """Bytes in, events out; events in, bytes out."""
 
     def __init__(self) -> None:
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+        self._general = GeneralHttp1()
+        self._plain: PlainExchange | None = None
+        self._is_general = False
+        """h11 was the last to read, and may not be done."""
+        self._waiting = b""
+        """Received while a plain exchange was unfinished, and behind it."""
         self._stream_id = 0
-        self._in_exchange = False
-        self._request_ended = False
-        self._response_ended = False
-        self._failed = False
+        self._progress = 0
         self._closing = False
-        self.progress = 0
-        """Grows with every head and every piece of a body that is complete: a head that dribbles in is no progress."""
+        self._finished = False
         self._eof = False
+
+    @property
+    def progress(self) -> int:
+        """Grows with every head and every piece of a body that is complete: a head that dribbles in is no progress."""
+        return self._progress + self._general.progress
 
     @property
     def is_finished(self) -> bool:
         """No further exchange is possible: close once everything has been written."""
-        if self._failed:
-            return not self._in_exchange or self._response_ended
-        if self._closing and not self._in_exchange:
-            return True
-        return self._h11.our_state in {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR}
+        if self._finished or self._plain is not None:
+            return self._finished
+        if self._is_general or self._closing:
+            return self._general.is_finished
+        return self._eof and not self._waiting
 
     @property
     def is_blocked(self) -> bool:
         """A request has been read whole and its response is unfinished: more bytes would only pile up."""
-        return self._request_ended and not self._response_ended
+        if self._plain is None:
+            return self._general.is_blocked
+        return not self._plain.left_to_read and not self._plain.response_ended
 
     @property
     def awaits_peer(self) -> bool:
         """A request, or its head, has begun and is not complete: the client is the one to go on."""
-        if self._in_exchange:
-            return not self._request_ended
-        return bool(self._h11.trailing_data[0])
+        return self._general.awaits_peer if self._plain is None else self._plain.left_to_read > 0
 
     @property
     def unread(self) -> bytes:
         """Bytes received and not parsed, for whoever takes the connection over after an upgrade."""
-        return self._h11.trailing_data[0]
+        return self._general.unread + self._waiting
 
     def receive(self, data: bytes) -> list[HttpEvent]:
         """Take bytes (or none, to go on with those that wait) and return what they made happen."""
-        if data and not self._failed:
-            self._h11.receive_data(data)
-        return self._events()
+        if self._plain is None:
+            return self._begin(data)
+        if self._plain.left_to_read:
+            return self._go_on(self._plain, data)
+        if data:
+            self._waiting += data
+        return []
 
     def receive_eof(self) -> list[HttpEvent]:
         """The peer will send no more."""
-        if not self._eof and not self._failed:
-            self._eof = True
-            self._h11.receive_data(b"")
-        return self._events()
+        self._eof = True
+        if self._is_general:
+            return self._general.receive_eof()
+        if self._plain is None or not self._plain.left_to_read:
+            return []
+        self._finished = True
+        return [StreamClosed(self._stream_id)]
 
     def data_to_send(self) -> bytes:
         """Bytes that no `send` gave: there are none in this protocol."""
@@ -102,6 +106,7 @@ class Http1Connection:
     def shutdown(self) -> None:
         """No further exchange is wanted: told to the client with the next response."""
         self._closing = True
+        self._general.shutdown()
 
     def send(self, event: Response | Body | EndBody | Continue | StreamClosed) -> bytes:
         """Encode a part of a response. After `EndBody`, call `receive(b"")` for what was pipelined.
@@ -109,78 +114,76 @@ class Http1Connection:
         A response that breaks its own framing (a body that is not as long as its head said) ends the connection: the
         client must not take it for whole.
         """
+        if self._plain is None:
+            return self._general.send(event)
         try:
-            return self._send(event)
-        except h11.LocalProtocolError:
-            return self._send(StreamClosed(event.stream_id))
-
-    def _send(self, event: Response | Body | EndBody | Continue | StreamClosed) -> bytes:
-        if isinstance(event, Body):
-            return self._h11.send(h11.Data(data=event.data)) or b""
-        if isinstance(event, Response):
-            close = [(b"connection", b"close")] if event.close or self._closing else []
-            reason = _REASONS.get(event.status, b"")
-            response = h11.Response(status_code=event.status, headers=[*event.headers, *close], reason=reason)
-            return self._h11.send(response) or b""
-        if isinstance(event, StreamClosed):
-            self._failed = self._response_ended = True
+            return self._send_plain(self._plain, event)
+        except FramingError:
+            self._finished = True
             return b""
-        if isinstance(event, Continue):
-            if not self._h11.they_are_waiting_for_100_continue:
-                return b""
-            return self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
-        data = self._h11.send(h11.EndOfMessage()) or b""
-        self._response_ended = True
-        self._next_exchange()
-        return data
 
-    def _next_exchange(self) -> None:
-        if self._request_ended and self._response_ended and not self._failed:
-            if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
-                self._h11.start_next_cycle()
-            self._in_exchange = self._request_ended = self._response_ended = False
+    def _send_plain(self, plain: PlainExchange, event: Response | Body | EndBody | Continue | StreamClosed) -> bytes:
+        if isinstance(event, Response):
+            return plain.response(event, close=event.close or self._closing)
+        if isinstance(event, Body):
+            return plain.body(event.data)
+        if isinstance(event, EndBody):
+            plain.end()
+            self._finished = plain.must_close
+            self._end_if_over(plain)
+        elif isinstance(event, StreamClosed):
+            self._finished = True
+        return b""
 
-    def _events(self) -> list[HttpEvent]:
+    def _end_if_over(self, plain: PlainExchange) -> None:
+        if plain.is_over and not self._finished:
+            self._plain = None
+
+    def _begin(self, data: bytes) -> list[HttpEvent]:
+        """Read the head of the next request, if it is plain and whole."""
+        if self._is_general and self._general.is_engaged:
+            return self._read_generally(data)
+        self._is_general = False
+        if self._waiting:
+            data, self._waiting = self._waiting + data, b""
+        if not data:
+            return []
+        head = parse_head(data)
+        if head is None:
+            return self._read_generally(data)
+        self._stream_id += 1
+        self._progress += 1
+        self._plain = PlainExchange(head)
+        request = Request(self._stream_id, head.method, head.target, head.headers, b"1.1", head.sent_names)
+        return [request, *self._go_on(self._plain, data[head.end :])]
+
+    def _go_on(self, plain: PlainExchange, data: bytes) -> list[HttpEvent]:
+        """Read on in the body of a request; what follows it waits for the response, or is the next request."""
         events: list[HttpEvent] = []
-        while not self._failed:
-            try:
-                event = self._h11.next_event()
-            except h11.RemoteProtocolError as error:
-                self._fail(error, events)
-                break
-            if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-                break
-            self._translate(event, events)
+        if data and plain.left_to_read:
+            piece, data = data[: plain.left_to_read], data[plain.left_to_read :]
+            plain.left_to_read -= len(piece)
+            self._progress += 1
+            events.append(Body(self._stream_id, piece))
+        if not plain.left_to_read:
+            self._progress += 1
+            events.append(EndBody(self._stream_id))
+            self._waiting = data
+            self._end_if_over(plain)
+            if self._plain is None:
+                events += self._begin(b"")
         return events
 
-    def _translate(self, event: object, events: list[HttpEvent]) -> None:
-        self.progress += 1
-        if isinstance(event, h11.Request):
-            self._stream_id += 1
-            self._in_exchange = True
-            headers = [(bytes(name), bytes(value)) for name, value in event.headers]
-            sent_names = tuple(bytes(name) for name, _ in event.headers.raw_items())
-            method, target, version = bytes(event.method), bytes(event.target), bytes(event.http_version)
-            events.append(Request(self._stream_id, method, target, headers, version, sent_names))
-        elif isinstance(event, h11.Data):
-            events.append(Body(self._stream_id, bytes(event.data)))
-        elif isinstance(event, h11.EndOfMessage):
-            events.append(EndBody(self._stream_id))
-            self._request_ended = True
-            self._next_exchange()
-
-    def _fail(self, error: h11.RemoteProtocolError, events: list[HttpEvent]) -> None:
-        """The peer broke the protocol: inside a request's body nobody can be answered any more."""
-        self._failed = True
-        if self._in_exchange:
-            events.append(StreamClosed(self._stream_id))
-            self._response_ended = True
-        else:
-            self._stream_id += 1
-            self._in_exchange = True
-            events.append(PeerError(self._stream_id, error.error_status_hint, str(error)))
+    def _read_generally(self, data: bytes) -> list[HttpEvent]:
+        self._is_general = True
+        self._general.stream_id = self._stream_id
+        events = self._general.receive(data)
+        if self._eof:
+            events += self._general.receive_eof()
+        self._stream_id = self._general.stream_id
+        return events
 
 
 def has_body(method: bytes, status: int) -> bool:
     """Whether a response to `method` with `status` carries a body (RFC 9110, section 6.4.1)."""
-    return method != b"HEAD" and status not in _NO_BODY_STATUS and status >= 200
+    return method != b"HEAD" and status not in NO_BODY_STATUS and status >= 200
