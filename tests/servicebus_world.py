@@ -22,7 +22,7 @@ from localzure.services.servicebus.engine.receiving import Delivery, lock_next, 
 from localzure.services.servicebus.engine.settlement import Disposition, settle
 from localzure.services.servicebus.engine.supply import Supply
 from localzure.services.servicebus.keys import ServiceBusKeys
-from localzure.services.servicebus.model import Counters, QueueDescription
+from localzure.services.servicebus.model import Counters, EntityDescription
 from localzure_protocols.amqp.message import (
     BATCH_FORMAT,
     Header,
@@ -103,7 +103,7 @@ class World:
 
     def create(self, name: str = "q", **properties: Any) -> Queue:
         with self.transactions.writer() as writer:
-            self.broker.entities.create_queue(writer, name, QueueDescription(**properties), self.clock.now())
+            self.broker.entities.create_queue(writer, name, EntityDescription(**properties), self.clock.now())
         self.commit()
         return self.queue(name)
 

@@ -15,11 +15,11 @@ from localzure.services.servicebus.admin.queues import read_queue, write_queue
 from localzure.services.servicebus.model import (
     AuthorizationRule,
     Counters,
+    EntityDescription,
+    EntityRecord,
     EntityStatus,
-    QueueDescription,
-    QueueRecord,
 )
-from localzure.services.servicebus.properties import QUEUE_PROPERTIES, Kind, QueueProperty
+from localzure.services.servicebus.properties import QUEUE_PROPERTIES, EntityProperty, Kind
 from tests.twins import SeededEntropy
 
 NOW = 1_767_225_600_000_000
@@ -36,7 +36,7 @@ words = texts.map(str.strip).filter(bool)
 instants = st.integers(1, 4 * 10**15)
 
 
-def values(row: QueueProperty) -> st.SearchStrategy[Any]:
+def values(row: EntityProperty) -> st.SearchStrategy[Any]:
     """The values that a property may have."""
     match row.kind:
         case Kind.BOOLEAN:
@@ -77,8 +77,8 @@ counters = st.builds(
 )
 
 
-def written(description: QueueDescription, counts: list[Counters]) -> bytes:
-    record = QueueRecord(
+def written(description: EntityDescription, counts: list[Counters]) -> bytes:
+    record = EntityRecord(
         name="q",
         queue_id=1,
         dead_letter_id=2,
@@ -93,7 +93,7 @@ def written(description: QueueDescription, counts: list[Counters]) -> bytes:
 
 @given(descriptions, st.lists(counters, min_size=3, max_size=3))
 def test_what_is_written_is_read_back(given_values: dict[str, Any], counts: list[Counters]) -> None:
-    description = QueueDescription(**given_values)
+    description = EntityDescription(**given_values)
     element = atom.description_of(atom.parse(written(description, counts)))
     # As an update by a client that sends back what it got.
     assert read_queue(element, description, NOW, ENTROPY) == description
@@ -101,12 +101,12 @@ def test_what_is_written_is_read_back(given_values: dict[str, Any], counts: list
 
 @given(descriptions, st.randoms(use_true_random=False), st.sampled_from(["", "ns0:", "d4p1:"]))
 def test_neither_order_nor_prefixes_matter(given_values: dict[str, Any], random: Any, prefix: str) -> None:
-    description = QueueDescription(**given_values)
+    description = EntityDescription(**given_values)
     root = atom.parse(written(description, [Counters()] * 3))
     element = atom.description_of(root)
     random.shuffle(element.children)
     assert read_queue(element, description, NOW, ENTROPY) == description
-    bare = written(QueueDescription(max_delivery_count=description.max_delivery_count), [Counters()] * 3)
+    bare = written(EntityDescription(max_delivery_count=description.max_delivery_count), [Counters()] * 3)
     prefixed = bare.replace(b"<MaxDeliveryCount", f"<{prefix}MaxDeliveryCount".encode())
     prefixed = prefixed.replace(b"</MaxDeliveryCount", f"</{prefix}MaxDeliveryCount".encode())
     found = read_queue(atom.description_of(atom.parse(prefixed)), None, NOW, ENTROPY)

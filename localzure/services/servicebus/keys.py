@@ -1,6 +1,6 @@
 """The key space of Service Bus.
 
-    ("entity", name in lower case)              -> model.QueueRecord
+    ("entity", name in lower case)              -> model.EntityRecord
     ("entity-id",)                              -> the last number given to a queue or sub-queue
     ("owner", queue id)                         -> the path of the queue or sub-queue that has this number
     ("counters", queue id)                      -> model.Counters

@@ -24,6 +24,14 @@ class EntityStatus(StrEnum):
     RECEIVE_DISABLED = "ReceiveDisabled"
 
 
+class EntityKind(IntEnum):
+    """What an entity is."""
+
+    QUEUE = 0
+    TOPIC = 1
+    SUBSCRIPTION = 2
+
+
 class MessageState(IntEnum):
     """Where a message of a queue stands. The number is `x-opt-message-state`, and part of the message's key."""
 
@@ -44,8 +52,11 @@ class AuthorizationRule(msgspec.Struct, frozen=True, array_like=True, kw_only=Tr
     modified_at: int
 
 
-class QueueDescription(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """The properties of a queue that its owner sets, with Azure's defaults."""
+class EntityDescription(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """The properties of an entity that its owner sets, with Azure's defaults.
+
+    Queues, topics and subscriptions have some of them each (see `properties`); the others keep their defaults.
+    """
 
     lock_duration: int = MINUTE
     max_size_megabytes: int = 1024
@@ -68,19 +79,32 @@ class QueueDescription(msgspec.Struct, frozen=True, array_like=True, kw_only=Tru
     max_message_size_kilobytes: int = 256
     """Largest message, all its sections counted. Azure's standard tier has 256, premium up to 102,400."""
     authorization_rules: tuple[AuthorizationRule, ...] = ()
+    support_ordering: bool = True
+    """Of topics; it changes nothing here, where messages are always in order."""
+    filtering_messages_before_publishing: bool = False
+    """Of topics: a message that no subscription takes is refused."""
+    enable_subscription_partitioning: bool = False
+    dead_lettering_on_filter_evaluation_exceptions: bool = True
+    """Of subscriptions: a message on which a rule fails becomes a dead letter, instead of being left out."""
 
 
-class QueueRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """A queue as it is stored. Its messages and those of its sub-queues are kept under numbers of their own."""
+class EntityRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A queue, topic or subscription as it is stored.
+
+    Its messages and those of its sub-queues are kept under numbers of their own.
+    """
 
     name: str
-    """As it was created; looked up without regard to case."""
+    """Its path as it was created; looked up without regard to case. That of a subscription has its topic's in it."""
     queue_id: int
     dead_letter_id: int
     transfer_dead_letter_id: int
     created_at: int
     updated_at: int
-    description: QueueDescription
+    description: EntityDescription
+    kind: EntityKind = EntityKind.QUEUE
+    topic_id: int = 0
+    """Of a subscription: the `queue_id` of its topic."""
 
 
 class Counters(msgspec.Struct, array_like=True):

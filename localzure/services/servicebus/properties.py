@@ -16,7 +16,7 @@ from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, forma
 from localzure.services.servicebus.model import MINUTE, EntityStatus
 
 if TYPE_CHECKING:
-    from localzure.services.servicebus.model import QueueDescription
+    from localzure.services.servicebus.model import EntityDescription
 
 _DAY = 24 * 60 * MINUTE
 
@@ -52,13 +52,13 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class QueueProperty:
+class EntityProperty:
     """One row of the table."""
 
     name: str
     """Azure's name."""
     field: str
-    """The field of `model.QueueDescription`."""
+    """The field of `model.EntityDescription`."""
     kind: Kind
     least: int = 0
     """Of a number or, in microseconds, of a duration."""
@@ -120,30 +120,30 @@ class QueueProperty:
 
 
 QUEUE_PROPERTIES = (
-    QueueProperty("LockDuration", "lock_duration", Kind.DURATION, 5 * MICROSECONDS, 5 * MINUTE),
-    QueueProperty("MaxSizeInMegabytes", "max_size_megabytes", Kind.NUMBER, choices=SIZES_IN_MEGABYTES),
-    QueueProperty("RequiresDuplicateDetection", "requires_duplicate_detection", Kind.BOOLEAN, is_fixed=True),
-    QueueProperty("RequiresSession", "requires_session", Kind.BOOLEAN, is_fixed=True),
-    QueueProperty("DefaultMessageTimeToLive", "default_message_time_to_live", Kind.DURATION, MICROSECONDS, FOREVER),
-    QueueProperty("DeadLetteringOnMessageExpiration", "dead_lettering_on_message_expiration", Kind.BOOLEAN),
+    EntityProperty("LockDuration", "lock_duration", Kind.DURATION, 5 * MICROSECONDS, 5 * MINUTE),
+    EntityProperty("MaxSizeInMegabytes", "max_size_megabytes", Kind.NUMBER, choices=SIZES_IN_MEGABYTES),
+    EntityProperty("RequiresDuplicateDetection", "requires_duplicate_detection", Kind.BOOLEAN, is_fixed=True),
+    EntityProperty("RequiresSession", "requires_session", Kind.BOOLEAN, is_fixed=True),
+    EntityProperty("DefaultMessageTimeToLive", "default_message_time_to_live", Kind.DURATION, MICROSECONDS, FOREVER),
+    EntityProperty("DeadLetteringOnMessageExpiration", "dead_lettering_on_message_expiration", Kind.BOOLEAN),
     # Azure wants 20 seconds at least, Microsoft's emulator takes 5.
-    QueueProperty(
+    EntityProperty(
         "DuplicateDetectionHistoryTimeWindow",
         "duplicate_detection_history_time_window",
         Kind.DURATION,
         5 * MICROSECONDS,
         7 * _DAY,
     ),
-    QueueProperty("MaxDeliveryCount", "max_delivery_count", Kind.NUMBER, 1, 2000),
-    QueueProperty("EnableBatchedOperations", "enable_batched_operations", Kind.BOOLEAN),
-    QueueProperty("Status", "status", Kind.STATUS),
-    QueueProperty("ForwardTo", "forward_to", Kind.ENTITY),
-    QueueProperty("UserMetadata", "user_metadata", Kind.TEXT, most=1024),
-    QueueProperty("AutoDeleteOnIdle", "auto_delete_on_idle", Kind.DURATION, 5 * MINUTE, FOREVER),
-    QueueProperty("EnablePartitioning", "enable_partitioning", Kind.BOOLEAN, is_fixed=True),
-    QueueProperty("ForwardDeadLetteredMessagesTo", "forward_dead_lettered_messages_to", Kind.ENTITY),
-    QueueProperty("EnableExpress", "enable_express", Kind.BOOLEAN),
-    QueueProperty("MaxMessageSizeInKilobytes", "max_message_size_kilobytes", Kind.NUMBER, 256, 102400),
+    EntityProperty("MaxDeliveryCount", "max_delivery_count", Kind.NUMBER, 1, 2000),
+    EntityProperty("EnableBatchedOperations", "enable_batched_operations", Kind.BOOLEAN),
+    EntityProperty("Status", "status", Kind.STATUS),
+    EntityProperty("ForwardTo", "forward_to", Kind.ENTITY),
+    EntityProperty("UserMetadata", "user_metadata", Kind.TEXT, most=1024),
+    EntityProperty("AutoDeleteOnIdle", "auto_delete_on_idle", Kind.DURATION, 5 * MINUTE, FOREVER),
+    EntityProperty("EnablePartitioning", "enable_partitioning", Kind.BOOLEAN, is_fixed=True),
+    EntityProperty("ForwardDeadLetteredMessagesTo", "forward_dead_lettered_messages_to", Kind.ENTITY),
+    EntityProperty("EnableExpress", "enable_express", Kind.BOOLEAN),
+    EntityProperty("MaxMessageSizeInKilobytes", "max_message_size_kilobytes", Kind.NUMBER, 256, 102400),
 )
 
 
@@ -152,14 +152,14 @@ def is_name(text: str) -> bool:
     return len(text) <= NAME_CHARACTERS_MAX and _NAME.fullmatch(text) is not None
 
 
-def contradiction(description: QueueDescription) -> str | None:
+def contradiction(description: EntityDescription) -> str | None:
     """What Azure says of properties that do not go together; None where all is well."""
     if description.enable_express and description.requires_duplicate_detection:
         return "Both DelayedPersistence property and RequiresDuplicateDetection property cannot be enabled together."
     return None
 
 
-def fixed_property_changed(old: QueueDescription, new: QueueDescription) -> QueueProperty | None:
+def fixed_property_changed(old: EntityDescription, new: EntityDescription) -> EntityProperty | None:
     """The first property that cannot be changed any more and is."""
     for row in QUEUE_PROPERTIES:
         if row.is_fixed and getattr(old, row.field) != getattr(new, row.field):

@@ -23,12 +23,12 @@ import msgspec
 
 from localzure.services.servicebus.addresses import parse_address
 from localzure.services.servicebus.durations import MICROSECONDS, parse_duration
-from localzure.services.servicebus.model import MINUTE, EntityStatus, QueueDescription
+from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityStatus
 from localzure.services.servicebus.properties import (
     NAME_ALLOWED,
     QUEUE_PROPERTIES,
+    EntityProperty,
     Kind,
-    QueueProperty,
     contradiction,
     fixed_property_changed,
     is_name,
@@ -56,14 +56,14 @@ class QueueSeed:
     """A queue that is to exist."""
 
     name: str
-    description: QueueDescription = field(default_factory=QueueDescription)
+    description: EntityDescription = field(default_factory=EntityDescription)
     origin: str = ""
     """File and place in it."""
 
 
 SAMPLE_QUEUE = QueueSeed(
     "queue.1",
-    QueueDescription(
+    EntityDescription(
         default_message_time_to_live=60 * MINUTE,
         duplicate_detection_history_time_window=20 * MICROSECONDS,
         max_delivery_count=3,
@@ -157,21 +157,21 @@ def _queues_of_user_config(user_config: Place) -> Iterator[tuple[Place, Place]]:
             _log.warning("%s: topics are not supported yet and are left out: %s", user_config.file, ", ".join(topics))
 
 
-def _description(place: Place) -> QueueDescription:
+def _description(place: Place) -> EntityDescription:
     """The properties at `place`, which may be null. Raises SeedError."""
     if place.value is None:
-        return QueueDescription()
+        return EntityDescription()
     place.expect(_PROPERTY_NAMES)
     values: dict[str, Any] = {
         row.field: _value(row, given) for row in QUEUE_PROPERTIES if (given := place.member(row.name))
     }
-    description = QueueDescription(**values)
+    description = EntityDescription(**values)
     if (told := contradiction(description)) is not None:
         raise SeedError(f"{place.shown}: {told}")
     return description
 
 
-def _value(row: QueueProperty, place: Place) -> bool | int | str:
+def _value(row: EntityProperty, place: Place) -> bool | int | str:
     """One property's value, checked. Raises SeedError."""
     value: Any = place.value
     if not _is_of(row.kind, value):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import AmqpHost, AmqpPeer, ServiceContext
     from localzure.services.servicebus.access import AccessKey
-    from localzure.services.servicebus.model import QueueRecord
+    from localzure.services.servicebus.model import EntityRecord
     from localzure.services.servicebus.seed import QueueSeed
     from localzure.services.servicebus.settings import ServiceBusSettings
     from localzure_protocols.amqp.connection import AmqpConnection
@@ -87,10 +87,10 @@ class ServiceBusService:
             path = path.rpartition("/")[0]
         return []
 
-    def _entity_changed(self, record: QueueRecord) -> None:
+    def _entity_changed(self, record: EntityRecord) -> None:
         for peer in list(self._peers):
             peer.entity_changed(record)
 
-    def _entity_deleted(self, record: QueueRecord) -> None:
+    def _entity_deleted(self, record: EntityRecord) -> None:
         for peer in list(self._peers):
             peer.entity_deleted(record)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from localzure.services.interface import Transactions
     from localzure.services.servicebus.admin.atom import Element
     from localzure.services.servicebus.engine.broker import Broker
-    from localzure.services.servicebus.model import QueueDescription, QueueRecord
+    from localzure.services.servicebus.model import EntityDescription, EntityRecord
     from localzure_storage.store import Reader, Writer
 
 PAGE_ENTRIES_MAX = 100
@@ -173,7 +173,7 @@ def _require_name(name: str) -> None:
         )
 
 
-def _require_tier(described: QueueDescription, current: QueueDescription | None) -> None:
+def _require_tier(described: EntityDescription, current: EntityDescription | None) -> None:
     """Only a premium namespace lets its queues take larger messages; a seed can do it here."""
     allowed = {256} if current is None else {256, current.max_message_size_kilobytes}
     if described.max_message_size_kilobytes not in allowed:
@@ -182,7 +182,7 @@ def _require_tier(described: QueueDescription, current: QueueDescription | None)
         )
 
 
-def _require_targets(call: Call, reader: Reader, described: QueueDescription, own_name: str) -> None:
+def _require_targets(call: Call, reader: Reader, described: EntityDescription, own_name: str) -> None:
     """What messages are forwarded to must be there, and the client must be allowed to send to it."""
     for name, target in (
         ("ForwardTo", described.forward_to),
@@ -197,7 +197,7 @@ def _require_targets(call: Call, reader: Reader, described: QueueDescription, ow
             raise AdminError(401, f"Unauthorized : 'Send' claim(s) are required on '{path}' to forward to it.")
 
 
-def _queue_entry(call: Call, reader: Reader | Writer, record: QueueRecord) -> atom.Entry:
+def _queue_entry(call: Call, reader: Reader | Writer, record: EntityRecord) -> atom.Entry:
     entities = call.broker.entities
     counters = entities.counters_of(reader, record)
     accessed = [queue.accessed_at for queue in entities.in_use(record)]

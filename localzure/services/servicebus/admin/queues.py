@@ -1,4 +1,4 @@
-"""A queue's description, between XML and `model.QueueDescription`.
+"""A queue's description, between XML and `model.EntityDescription`.
 
 Elements are read in any order and written in that of Azure's data contract. What is not there has its default, also
 when a queue is updated, because clients send the whole description back; but a client that does not know a property
@@ -14,15 +14,15 @@ from localzure.services.servicebus.admin import atom
 from localzure.services.servicebus.admin.errors import bad_request
 from localzure.services.servicebus.admin.rules import read_rules, write_rules
 from localzure.services.servicebus.durations import format_duration, parse_duration
-from localzure.services.servicebus.model import EntityStatus, QueueDescription
-from localzure.services.servicebus.properties import QUEUE_PROPERTIES, Kind, QueueProperty, contradiction
+from localzure.services.servicebus.model import EntityDescription, EntityStatus
+from localzure.services.servicebus.properties import QUEUE_PROPERTIES, EntityProperty, Kind, contradiction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.services.interface import Entropy
     from localzure.services.servicebus.admin.atom import Element
-    from localzure.services.servicebus.model import Counters, QueueRecord
+    from localzure.services.servicebus.model import Counters, EntityRecord
 
 QUEUE = "QueueDescription"
 """The name of the element."""
@@ -42,7 +42,7 @@ _ORDER = (
 """The elements of a queue's description, in the order of Azure's data contract."""
 
 
-def read_queue(element: Element, current: QueueDescription | None, now: int, entropy: Entropy) -> QueueDescription:
+def read_queue(element: Element, current: EntityDescription | None, now: int, entropy: Entropy) -> EntityDescription:
     """Read a description; `current` is that of the queue that is updated. Raises AdminError."""
     given = {child.name: child for child in reversed(element.children) if not child.is_nil}
     values: dict[str, Any] = {}
@@ -55,13 +55,13 @@ def read_queue(element: Element, current: QueueDescription | None, now: int, ent
     if (rules := given.get(_RULES)) is not None:
         known = current.authorization_rules if current else ()
         values["authorization_rules"] = read_rules(rules, known, now, entropy)
-    made = QueueDescription(**values)
+    made = EntityDescription(**values)
     if (told := contradiction(made)) is not None:
         raise bad_request(told)
     return made
 
 
-def write_queue(record: QueueRecord, counters: Mapping[SubQueue, Counters], accessed_at: int, address: str) -> str:
+def write_queue(record: EntityRecord, counters: Mapping[SubQueue, Counters], accessed_at: int, address: str) -> str:
     """Write the description of a queue; `address` is the namespace's, before the path of an entity."""
     properties = record.description
     elements = {
@@ -99,7 +99,7 @@ def _total(counters: Counters) -> int:
     return counters.active + counters.deferred + counters.scheduled
 
 
-def _read(row: QueueProperty, text: str) -> bool | int | str:
+def _read(row: EntityProperty, text: str) -> bool | int | str:
     """Read one property. Raises AdminError."""
     try:
         value = _parse(row.kind, text)
@@ -136,7 +136,7 @@ def _no_boolean(text: str) -> bool:
     raise ValueError(text)
 
 
-def _write(row: QueueProperty, value: Any, address: str) -> str:
+def _write(row: EntityProperty, value: Any, address: str) -> str:
     """Write one property; empty for one that is left out."""
     if row.kind is Kind.BOOLEAN:
         return atom.boolean(value)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.dispatch import Dispatch
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.engine.queue import Queue
-    from localzure.services.servicebus.model import QueueRecord
+    from localzure.services.servicebus.model import EntityRecord
     from localzure_protocols.amqp.connection import AmqpConnection
     from localzure_protocols.amqp.events import AmqpEvent, Link, Outcome
 
@@ -118,7 +118,7 @@ class ServiceBusPeer:
 
     # What the service tells of entities.
 
-    def entity_changed(self, record: QueueRecord) -> None:
+    def entity_changed(self, record: EntityRecord) -> None:
         """Close the links that the queue's status does not allow any more."""
         for link, address in self._links_of(record):
             if not address.is_management:
@@ -130,13 +130,13 @@ class ServiceBusPeer:
                 except ServiceBusError as error:
                     self.detach(link, self.amqp_error(error, address.path))
 
-    def entity_deleted(self, record: QueueRecord) -> None:
+    def entity_deleted(self, record: EntityRecord) -> None:
         """Close all links of the queue."""
         for link, address in self._links_of(record):
             error = ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=self._uri(address.path))
             self.detach(link, self.amqp_error(error, address.path))
 
-    def _links_of(self, record: QueueRecord) -> list[tuple[Link, EntityAddress]]:
+    def _links_of(self, record: EntityRecord) -> list[tuple[Link, EntityAddress]]:
         """The links of a queue and its sub-queues, management included, with what they are attached to."""
         found = [(link, parse_address(_address_of(link))) for link in self._handlers]
         return [(link, address) for link, address in found if address.entity.lower() == record.name.lower()]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.services.interface import Entropy
-    from localzure.services.servicebus.model import QueueDescription
+    from localzure.services.servicebus.model import EntityDescription
     from localzure_protocols.amqp.message import Sections
 
 ID_CHARACTERS_MAX = 128
@@ -75,7 +75,7 @@ class Admitted(NamedTuple):
 
 def admit(
     sections: Sections,
-    description: QueueDescription,
+    description: EntityDescription,
     now: int,
     entropy: Entropy,
     *,
@@ -124,7 +124,7 @@ def admit(
 
 def readmit(
     value: bytes,
-    description: QueueDescription,
+    description: EntityDescription,
     now: int,
     entropy: Entropy,
     enqueue_sequence_number: int,
@@ -232,7 +232,7 @@ def _scheduled_at(value: object) -> int:
 
 
 def _require_group(
-    sections: Sections, description: QueueDescription, partition_key: str | None, properties_size: int
+    sections: Sections, description: EntityDescription, partition_key: str | None, properties_size: int
 ) -> None:
     """Check the session id, and that the partition key is the same. Raises ServiceBusError, AmqpDecodeError."""
     if not description.requires_session and partition_key is None and properties_size <= ID_CHARACTERS_MAX:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.engine.sessions import Session, Wait
     from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.keys import ServiceBusKeys
-    from localzure.services.servicebus.model import QueueRecord
+    from localzure.services.servicebus.model import EntityRecord
     from localzure_storage.store import Reader
 
 
@@ -43,11 +43,11 @@ class Broker:
     def __init__(self, context: ServiceContext, keys: ServiceBusKeys) -> None:
         self.on_available: Callable[[Supply], None] = lambda _supply: None
         """Called when a queue, or a session that is held, may have something to hand out, after the commit of it."""
-        self.on_changed: Callable[[QueueRecord], None] = lambda _record: None
+        self.on_changed: Callable[[EntityRecord], None] = lambda _record: None
         """Called when the properties of a queue have changed, always after the commit of it."""
         self.is_awaited: Callable[[Queue], bool] = lambda _queue: False
         """Tells whether somebody waits for messages of a queue."""
-        self.on_deleted: Callable[[QueueRecord], None] = lambda _record: None
+        self.on_deleted: Callable[[EntityRecord], None] = lambda _record: None
         """Called when a queue is gone, always after the commit of it."""
         self.keys = keys
         self.clock = context.clock

@@ -15,7 +15,7 @@ from localzure.services.servicebus.durations import FOREVER
 from localzure.services.servicebus.engine.queue import Queue, queue_id_of
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.keys import DueKind
-from localzure.services.servicebus.model import Counters, QueueDescription, QueueRecord
+from localzure.services.servicebus.model import Counters, EntityDescription, EntityRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localzure_storage.store import Reader, Writer
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_queue = msgspec.msgpack.Decoder(QueueRecord).decode
+_decode_queue = msgspec.msgpack.Decoder(EntityRecord).decode
 _decode_counters = msgspec.msgpack.Decoder(Counters).decode
 _ID_BYTES = 8
 
@@ -36,13 +36,13 @@ class Entities:
         self._keys = keys
         self._queues: dict[tuple[str, SubQueue], Queue] = {}
 
-    def queues(self, reader: Reader, skip: int = 0) -> Iterator[QueueRecord]:
+    def queues(self, reader: Reader, skip: int = 0) -> Iterator[EntityRecord]:
         """All queues, ordered by name, without the first `skip`."""
         start, stop = self._keys.entity_range()
         for _, value in islice(reader.scan(start, stop), skip, None):
             yield _decode_queue(value)
 
-    def record(self, reader: Reader, name: str) -> QueueRecord | None:
+    def record(self, reader: Reader, name: str) -> EntityRecord | None:
         """The queue called `name`, in any case."""
         value = reader.get(self._keys.entity(name))
         return None if value is None else _decode_queue(value)
@@ -66,12 +66,12 @@ class Entities:
         stored = reader.get(queue.counters_key)
         return Counters() if stored is None else _decode_counters(stored)
 
-    def create_queue(self, writer: Writer, name: str, description: QueueDescription, now: int) -> QueueRecord:
+    def create_queue(self, writer: Writer, name: str, description: EntityDescription, now: int) -> EntityRecord:
         """Write a new queue and its sub-queues. Raises ServiceBusError (ENTITY_EXISTS)."""
         if writer.get(self._keys.entity(name)) is not None:
             raise ServiceBusError(ErrorCode.ENTITY_EXISTS, entity=name)
         first_id = int.from_bytes(writer.get(self._keys.last_id) or b"", "big") + 1
-        record = QueueRecord(
+        record = EntityRecord(
             name=name,
             queue_id=first_id,
             dead_letter_id=first_id + 1,
@@ -87,14 +87,16 @@ class Entities:
         self._put_due(writer, record, now)
         return record
 
-    def update_queue(self, writer: Writer, record: QueueRecord, description: QueueDescription, now: int) -> QueueRecord:
+    def update_queue(
+        self, writer: Writer, record: EntityRecord, description: EntityDescription, now: int
+    ) -> EntityRecord:
         """Write a queue's properties anew. Give the result to `apply` once it is committed."""
         record = msgspec.structs.replace(record, description=description, updated_at=now)
         writer.put(self._keys.entity(record.name), _encode(record))
         self._put_due(writer, record, now)
         return record
 
-    def _put_due(self, writer: Writer, record: QueueRecord, now: int) -> None:
+    def _put_due(self, writer: Writer, record: EntityRecord, now: int) -> None:
         """Have done what follows from the properties: forward what the queue holds, look whether it is idle."""
         description = record.description
         if description.forward_to:
@@ -104,7 +106,7 @@ class Entities:
         if description.auto_delete_on_idle < FOREVER:
             writer.put(self._keys.due(now + description.auto_delete_on_idle, DueKind.IDLE, record.queue_id, 0), b"")
 
-    def delete_queue(self, writer: Writer, record: QueueRecord) -> None:
+    def delete_queue(self, writer: Writer, record: EntityRecord) -> None:
         """Delete a queue and leave its messages to `remains.sweep`. Call `forget` once it is committed."""
         writer.delete(self._keys.entity(record.name))
         for sub_queue in SubQueue:
@@ -112,7 +114,7 @@ class Entities:
             writer.delete(self._keys.owner(queue_id))
             writer.put(self._keys.remains(queue_id), b"")
 
-    def counters_of(self, reader: Reader, record: QueueRecord) -> dict[SubQueue, Counters]:
+    def counters_of(self, reader: Reader, record: EntityRecord) -> dict[SubQueue, Counters]:
         """What is counted for a queue and each of its sub-queues, whether they are in use or not."""
         found = {}
         for sub_queue in SubQueue:
@@ -120,23 +122,23 @@ class Entities:
             found[sub_queue] = Counters() if stored is None else _decode_counters(stored)
         return found
 
-    def in_use(self, record: QueueRecord) -> list[Queue]:
+    def in_use(self, record: EntityRecord) -> list[Queue]:
         """The queue and those of its sub-queues that somebody has used."""
         found = (self._queues.get((record.name.lower(), sub_queue)) for sub_queue in SubQueue)
         return [queue for queue in found if queue is not None and queue.record.queue_id == record.queue_id]
 
-    def forget(self, record: QueueRecord) -> None:
+    def forget(self, record: EntityRecord) -> None:
         """A queue is gone, or was never committed: nobody finds it any more, and it has nothing to hand out."""
         for queue in self.in_use(record):
             del self._queues[record.name.lower(), queue.sub_queue]
             queue.empty()
 
-    def apply(self, record: QueueRecord) -> None:
+    def apply(self, record: EntityRecord) -> None:
         """From now on use `record` for its queue and sub-queues, where they are in use."""
         for queue in self.in_use(record):
             queue.record = record
 
-    def _load(self, reader: Reader, record: QueueRecord, sub_queue: SubQueue) -> Queue:
+    def _load(self, reader: Reader, record: EntityRecord, sub_queue: SubQueue) -> Queue:
         key = (record.name.lower(), sub_queue)
         queue = self._queues.get(key)
         if queue is None:

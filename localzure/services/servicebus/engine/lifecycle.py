@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from localzure.services.servicebus.engine.broker import Broker
-    from localzure.services.servicebus.model import QueueDescription, QueueRecord
+    from localzure.services.servicebus.model import EntityDescription, EntityRecord
     from localzure_storage.store import Writer
 
 
-def create_queue(broker: Broker, writer: Writer, name: str, description: QueueDescription) -> QueueRecord:
+def create_queue(broker: Broker, writer: Writer, name: str, description: EntityDescription) -> EntityRecord:
     """Make a queue. Raises ServiceBusError (ENTITY_EXISTS)."""
     record = broker.entities.create_queue(writer, name, description, broker.now())
     # Somebody may have found it before its commit.
@@ -22,7 +22,7 @@ def create_queue(broker: Broker, writer: Writer, name: str, description: QueueDe
     return record
 
 
-def update_queue(broker: Broker, writer: Writer, record: QueueRecord, description: QueueDescription) -> QueueRecord:
+def update_queue(broker: Broker, writer: Writer, record: EntityRecord, description: EntityDescription) -> EntityRecord:
     """Give a queue other properties; links that these do not allow are closed."""
     updated = broker.entities.update_queue(writer, record, description, broker.now())
 
@@ -35,7 +35,7 @@ def update_queue(broker: Broker, writer: Writer, record: QueueRecord, descriptio
     return updated
 
 
-def delete_queue(broker: Broker, writer: Writer, record: QueueRecord) -> None:
+def delete_queue(broker: Broker, writer: Writer, record: EntityRecord) -> None:
     """Delete a queue with its sub-queues and all messages; its links are closed."""
     broker.entities.delete_queue(writer, record)
 

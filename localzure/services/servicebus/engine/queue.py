@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localzure.services.servicebus.keys import ServiceBusKeys
-    from localzure.services.servicebus.model import QueueDescription, QueueRecord
+    from localzure.services.servicebus.model import EntityDescription, EntityRecord
     from localzure_storage.store import Reader
 
 
@@ -39,7 +39,7 @@ class Queue(Supply):
     )
 
     def __init__(
-        self, keys: ServiceBusKeys, record: QueueRecord, sub_queue: SubQueue, dead_letter: Queue | None
+        self, keys: ServiceBusKeys, record: EntityRecord, sub_queue: SubQueue, dead_letter: Queue | None
     ) -> None:
         super().__init__()
         self.record = record
@@ -63,7 +63,7 @@ class Queue(Supply):
         """When the broker looks at its locks next; never later than the first of them ends."""
 
     @property
-    def description(self) -> QueueDescription:
+    def description(self) -> EntityDescription:
         """The properties of the entity."""
         return self.record.description
 
@@ -113,7 +113,7 @@ class Queue(Supply):
         self.cursor = self.visible
 
 
-def queue_id_of(record: QueueRecord, sub_queue: SubQueue) -> int:
+def queue_id_of(record: EntityRecord, sub_queue: SubQueue) -> int:
     """The number under which the messages of a queue, or of one of its sub-queues, are kept."""
     if sub_queue is SubQueue.NONE:
         return record.queue_id

@@ -11,7 +11,7 @@ from localzure.services.servicebus.amqp.peer import ServiceBusPeer
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.broker import Broker
 from localzure.services.servicebus.keys import ServiceBusKeys
-from localzure.services.servicebus.model import QueueDescription, QueueRecord
+from localzure.services.servicebus.model import EntityDescription, EntityRecord
 from localzure.services.servicebus.seed import SAMPLE_QUEUE, QueueSeed
 from localzure.services.servicebus.seed_tree import SeedError
 from localzure.services.servicebus.service import ServiceBusService
@@ -45,7 +45,7 @@ def service(world: World, *seeds: QueueSeed) -> ServiceBusService:
     return made
 
 
-def queues(context: ServiceContext) -> list[QueueRecord]:
+def queues(context: ServiceContext) -> list[EntityRecord]:
     with context.transactions.reader() as reader:
         return list(Broker(context, ServiceBusKeys(context.space)).entities.queues(reader))
 
@@ -69,7 +69,7 @@ def test_seeding_again_changes_what_differs_and_deletes_nothing(world: World) ->
     service(world, QueueSeed("a"), QueueSeed("b"))
     before = {record.name: record for record in queues(world.context)}
     world.clock.advance(5)
-    service(world, QueueSeed("A", QueueDescription(max_delivery_count=5)), QueueSeed("c"))
+    service(world, QueueSeed("A", EntityDescription(max_delivery_count=5)), QueueSeed("c"))
     after = {record.name: record for record in queues(world.context)}
     assert list(after) == ["a", "b", "c"]
     assert after["b"] == before["b"]
@@ -91,7 +91,7 @@ def test_the_numbers_of_queues_do_not_overlap(world: World) -> None:
 def test_what_cannot_be_changed_is_refused_and_nothing_is_seeded(world: World) -> None:
     service(world, QueueSeed("a"))
     origin = "seed.json: UserConfig.Namespaces[0].Queues[1].Properties"
-    changed = QueueSeed("a", QueueDescription(requires_session=True), origin)
+    changed = QueueSeed("a", EntityDescription(requires_session=True), origin)
     with pytest.raises(SeedError) as caught:
         service(world, QueueSeed("b"), changed)
     assert str(caught.value) == (

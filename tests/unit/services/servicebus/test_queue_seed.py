@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from localzure.services.servicebus.durations import MICROSECONDS
-from localzure.services.servicebus.model import MINUTE, EntityStatus, QueueDescription
+from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityStatus
 from localzure.services.servicebus.properties import QUEUE_PROPERTIES
 from localzure.services.servicebus.seed import QueueSeed, load_seed, parse_seed
 from localzure.services.servicebus.seed_tree import SeedError, plain
@@ -74,7 +74,7 @@ def property_refusal(name: str, value: object) -> str:
 def test_microsofts_own_file_is_taken(caplog: pytest.LogCaptureFixture) -> None:
     (queue,) = parse_seed(MICROSOFTS_OWN, "seed.json")
     assert queue.name == "queue.1"
-    assert queue.description == QueueDescription(
+    assert queue.description == EntityDescription(
         default_message_time_to_live=60 * MINUTE,
         duplicate_detection_history_time_window=20 * MICROSECONDS,
         max_delivery_count=3,
@@ -86,7 +86,7 @@ def test_microsofts_own_file_is_taken(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_queue_that_is_only_named_has_azures_defaults() -> None:
     assert parse_seed(seed_of({"Name": "a/b"}), "s") == (
-        QueueSeed("a/b", QueueDescription(), "s: UserConfig.Namespaces[0].Queues[0]"),
+        QueueSeed("a/b", EntityDescription(), "s: UserConfig.Namespaces[0].Queues[0]"),
     )
 
 
@@ -117,7 +117,7 @@ def test_every_property_is_read() -> None:
         "MaxMessageSizeInKilobytes": 1024,
     }
     (queue,) = parse_seed(seed_of({"Name": "q", "Properties": properties}), "s")
-    assert queue.description == QueueDescription(
+    assert queue.description == EntityDescription(
         lock_duration=5 * MINUTE,
         max_size_megabytes=2048,
         requires_duplicate_detection=True,
@@ -254,7 +254,7 @@ servicebus:
 def test_a_seed_of_our_own_in_yaml(tmp_path: Path) -> None:
     path = tmp_path / "seed.yaml"
     path.write_text(OWN_FORM)
-    orders = QueueDescription(
+    orders = EntityDescription(
         lock_duration=30 * MICROSECONDS,
         max_delivery_count=5,
         requires_session=True,
@@ -262,8 +262,8 @@ def test_a_seed_of_our_own_in_yaml(tmp_path: Path) -> None:
     )
     assert [(seed.name, seed.description) for seed in load_seed(path)] == [
         ("orders", orders),
-        ("Invoices/EU", QueueDescription()),
-        ("plain", QueueDescription()),
+        ("Invoices/EU", EntityDescription()),
+        ("plain", EntityDescription()),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.servicebus.engine.settlement import Disposition
-from localzure.services.servicebus.model import EntityStatus, QueueDescription
+from localzure.services.servicebus.model import EntityDescription, EntityStatus
 from localzure.services.servicebus.seed import QueueSeed
 from localzure_storage.memory import MemoryStore
 from tests.failing_store import FailingStore
@@ -239,7 +239,7 @@ def test_messages_are_forwarded_only_to_what_is_there(admin: AdminWorld, name: s
 
 
 def test_a_larger_message_size_from_a_seed_stays_over_updates() -> None:
-    description = QueueDescription(max_message_size_kilobytes=2048)
+    description = EntityDescription(max_message_size_kilobytes=2048)
     admin = AdminWorld(seeds=(QueueSeed("q", description),))
     assert admin.get("q").value("MaxMessageSizeInKilobytes") == "2048"
     assert admin.update("q", MaxMessageSizeInKilobytes="2048", MaxDeliveryCount="2").status == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.servicebus.amqp.sending import CREDIT
-from localzure.services.servicebus.model import EntityStatus, QueueDescription
+from localzure.services.servicebus.model import EntityDescription, EntityStatus
 from localzure_protocols.amqp import frames
 from localzure_protocols.amqp.codec import Described, Uint, Ulong
 from localzure_storage.memory import MemoryStore
@@ -168,7 +168,7 @@ def test_a_queue_that_is_disabled_later_takes_no_more(wire: Wire) -> None:
     queue = wire.world.queue()
     entities = wire.world.broker.entities
     with wire.world.transactions.writer() as writer:
-        changed = entities.update_queue(writer, queue.record, QueueDescription(status=EntityStatus.DISABLED), 0)
+        changed = entities.update_queue(writer, queue.record, EntityDescription(status=EntityStatus.DISABLED), 0)
     wire.world.commit()
     entities.apply(changed)
     assert wire.sent[wire.send(handle, message("a"))].condition == "com.microsoft:entity-disabled"

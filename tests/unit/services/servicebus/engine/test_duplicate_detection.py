@@ -9,7 +9,7 @@ import pytest
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.messages import schedule
 from localzure.services.servicebus.engine.queue import Queue
-from localzure.services.servicebus.model import QueueDescription
+from localzure.services.servicebus.model import EntityDescription
 from localzure_protocols.amqp.codec import Timestamp
 from localzure_protocols.amqp.message import encode_message_annotations
 from tests.servicebus_world import World, batch, bodies, message
@@ -34,7 +34,7 @@ def entries(world: World) -> int:
 
 def update(world: World, queue: Queue, **properties: object) -> None:
     with world.transactions.writer() as writer:
-        changed = QueueDescription(requires_duplicate_detection=True, **properties)  # type: ignore[arg-type]  # by name
+        changed = EntityDescription(requires_duplicate_detection=True, **properties)  # type: ignore[arg-type]  # by name
         world.broker.entities.apply(
             world.broker.entities.update_queue(writer, queue.record, changed, world.clock.now())
         )

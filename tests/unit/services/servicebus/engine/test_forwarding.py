@@ -13,7 +13,7 @@ from localzure.services.servicebus.engine.queue import Queue
 from localzure.services.servicebus.engine.receiving import require_receivable
 from localzure.services.servicebus.engine.settlement import Disposition
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
-from localzure.services.servicebus.model import EntityStatus, QueueDescription
+from localzure.services.servicebus.model import EntityDescription, EntityStatus
 from localzure_protocols.amqp.codec import Timestamp
 from localzure_protocols.amqp.message import encode_message_annotations
 from tests.servicebus_world import World, bodies, message, sections
@@ -24,7 +24,7 @@ LOCK = 30
 def update(world: World, queue: Queue, **properties: Any) -> None:
     with world.transactions.writer() as writer:
         entities = world.broker.entities
-        changed = QueueDescription(lock_duration=LOCK * MICROSECONDS, **properties)
+        changed = EntityDescription(lock_duration=LOCK * MICROSECONDS, **properties)
         entities.apply(entities.update_queue(writer, queue.record, changed, world.clock.now()))
     world.commit()
     world.broker.arm_next()

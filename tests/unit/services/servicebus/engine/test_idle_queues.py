@@ -6,7 +6,7 @@ import pytest
 
 from localzure.services.servicebus.addresses import parse_address
 from localzure.services.servicebus.durations import MICROSECONDS
-from localzure.services.servicebus.model import MINUTE, QueueRecord
+from localzure.services.servicebus.model import MINUTE, EntityRecord
 from localzure_protocols.amqp.codec import Timestamp
 from localzure_protocols.amqp.message import encode_message_annotations
 from tests.servicebus_wire import Wire
@@ -29,7 +29,7 @@ def exists(world: World) -> bool:
 
 
 def test_a_queue_that_nobody_uses_is_deleted(world: World) -> None:
-    deleted: list[QueueRecord] = []
+    deleted: list[EntityRecord] = []
     world.broker.on_deleted = deleted.append
     world.advance(5 * MINUTES - 1)
     assert exists(world)

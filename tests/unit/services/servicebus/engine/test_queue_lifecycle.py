@@ -9,7 +9,7 @@ from localzure.services.servicebus.engine import remains
 from localzure.services.servicebus.engine.lifecycle import create_queue, delete_queue, update_queue
 from localzure.services.servicebus.engine.settlement import Disposition
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
-from localzure.services.servicebus.model import MINUTE, EntityStatus, QueueDescription, QueueRecord
+from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityRecord, EntityStatus
 from localzure_storage.memory import MemoryStore
 from tests.failing_store import FailingStore
 from tests.servicebus_world import World, bodies
@@ -25,7 +25,7 @@ def world(store: FailingStore) -> World:
     return World(store)
 
 
-def record_of(world: World, name: str = "q") -> QueueRecord | None:
+def record_of(world: World, name: str = "q") -> EntityRecord | None:
     with world.broker.reader() as reader:
         return world.broker.entities.record(reader, name)
 
@@ -58,7 +58,7 @@ def keys(world: World) -> int:
 
 def test_a_change_takes_effect_with_its_commit(world: World) -> None:
     queue = world.create()
-    told: list[QueueRecord] = []
+    told: list[EntityRecord] = []
     world.broker.on_changed = told.append
     with world.transactions.writer() as writer:
         changed = msgspec.structs.replace(queue.description, lock_duration=2 * MINUTE)
@@ -84,7 +84,7 @@ def test_a_change_that_is_not_committed_has_not_happened(world: World, store: Fa
 
 def test_a_queue_whose_making_is_not_committed_is_not_found(world: World, store: FailingStore) -> None:
     with world.transactions.writer() as writer:
-        create_queue(world.broker, writer, "q", QueueDescription())
+        create_queue(world.broker, writer, "q", EntityDescription())
     assert world.queue() is not None
     fail_to_commit(world, store)
     assert record_of(world) is None
@@ -94,13 +94,13 @@ def test_a_queue_whose_making_is_not_committed_is_not_found(world: World, store:
 def test_a_name_is_taken_in_any_case(world: World) -> None:
     world.create("a/B")
     with pytest.raises(ServiceBusError) as caught, world.transactions.writer() as writer:
-        create_queue(world.broker, writer, "A/b", QueueDescription())
+        create_queue(world.broker, writer, "A/b", EntityDescription())
     assert caught.value.code is ErrorCode.ENTITY_EXISTS
 
 
 def test_a_deleted_queue_has_nothing_to_give_and_its_name_is_free(world: World) -> None:
     queue = world.create()
-    told: list[QueueRecord] = []
+    told: list[EntityRecord] = []
     world.broker.on_deleted = told.append
     world.send(queue, "a", "b")
     (locked,) = world.lock(queue)
