@@ -11,7 +11,7 @@ from localzure.auth.authenticate import BLOB_DOOR, authenticate, refuse_anonymou
 from localzure.auth.principal import PrincipalKind
 from localzure.services.blob import access
 from localzure.services.blob.call import Call, Parts
-from localzure.services.blob.engine import accounts, containers, remains
+from localzure.services.blob.engine import accounts, containers, remains, retention
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.operations import Resource, find, not_implemented, refuse_header
 from localzure.services.interface import ServiceError
@@ -146,8 +146,10 @@ class BlobService:
         return render_xml(describe(error), request, self._parts.clock.now())
 
     def sweep(self, writer: Writer, budget: int) -> bool:
-        """Free at most about `budget` records of what deletes left behind; True while there may be more."""
-        return remains.sweep(self._parts.engine, writer, budget)
+        """Free at most about `budget` records of what time or deletes left behind; True while there may be more."""
+        engine = self._parts.engine
+        has_more = retention.sweep(engine, writer, self._parts.clock.now(), budget)
+        return remains.sweep(engine, writer, budget) or has_more
 
 
 def parse_resource(path: str, query: Mapping[str, str]) -> tuple[Resource, str, str]:

@@ -14,6 +14,7 @@
 | `g`, layer id, offset | `PageRun`: the pages from this offset on |
 | `a`, account | `AccountRecord`: the properties of an account's service |
 | `r`, number | `Remains` to be swept |
+| `e`, time, key of a record | when to look whether that record has had its time (see `engine.due`) |
 | `n` | the last number given to any of these |
 """
 
@@ -24,13 +25,17 @@ from typing import TYPE_CHECKING
 from localzure_storage.keys import int_key, int_of
 
 if TYPE_CHECKING:
+    from localzure.services.interface import Instant
     from localzure_storage.keys import Subspace
     from localzure_storage.store import Writer
 
 BLOCKS_PER_PAGE = 64
 """Blocks in one record of a committed list: with the usual ids two or three KiB, so less than a page of the store."""
 
-_NAME_OFFSET = 9 + 1
+_INT_BYTES = 9
+"""Bytes of a packed integer."""
+
+_NAME_OFFSET = _INT_BYTES + 1
 """Bytes of a packed integer and of the tag of the text behind it."""
 
 
@@ -51,6 +56,7 @@ class BlobKeys:
         self._runs = space.subspace("g").prefix
         self.accounts = space.subspace("a")
         self.remains = space.subspace("r")
+        self._due = space.subspace("e").prefix
         self._numbers = space.pack("n")
         self._blob_name_at = len(self.blobs.prefix) + _NAME_OFFSET
 
@@ -110,6 +116,18 @@ class BlobKeys:
     def waiting_blocks(self, staging_id: int) -> tuple[bytes, bytes]:
         """The range of all blocks that wait under one id."""
         return self.waiting.range(staging_id)
+
+    def due(self, at: Instant, record: bytes) -> bytes:
+        """The key that says that the record under the key `record` is to be looked at, at `at`."""
+        return int_key(self._due, at) + record
+
+    def due_until(self, now: Instant) -> tuple[bytes, bytes]:
+        """The range of what is due at `now`, the earliest first."""
+        return self._due, int_key(self._due, now + 1)
+
+    def due_record(self, key: bytes) -> bytes:
+        """The key of the record that a due key names."""
+        return key[len(self._due) + _INT_BYTES :]
 
     def next_number(self, writer: Writer) -> int:
         """Give a number that was not given before in this store."""

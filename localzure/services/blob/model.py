@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from localzure.services.blob.engine.tag_conditions import TagCondition  # noqa: TC001 - msgspec reads the annotations
-from localzure.services.interface import Instant  # noqa: TC001 - msgspec reads the annotations
+from localzure.services.interface import Instant
 from localzure.services.storage_rest.access_policies import AccessPolicy  # noqa: TC001 - msgspec reads the annotations
 from localzure.services.storage_rest.times import Ticks
 from localzure_storage.extents import ExtentId  # noqa: TC001 - msgspec reads the annotations
@@ -173,6 +173,10 @@ class StagingRecord(Struct, array_like=True):
     count: int
     name_length: int
     """Characters in a block's id: the same for all blocks of a blob."""
+    touched: Instant = Instant(0)
+    """When the last block was staged."""
+    due: Instant = Instant(0)
+    """Where the due index has it; 0 for nowhere."""
 
 
 class Remains(Struct, array_like=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from localzure.services.blob.engine import accounts, conditions, containers, leases, remains, sharing
+from localzure.services.blob.engine import accounts, conditions, containers, due, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import BlobRecord
 from localzure.services.interface import SECOND, Instant
@@ -40,6 +40,8 @@ class Place(NamedTuple):
     container: ContainerRecord
     key: bytes
     record: BlobRecord | None
+    expired: BlobRecord | None = None
+    """What is stored there and has expired: whoever writes there lets go of it with `clear`."""
 
 
 def locate(engine: Engine, reader: Reader, target: OnBlob, now: Instant) -> Place:
@@ -47,7 +49,17 @@ def locate(engine: Engine, reader: Reader, target: OnBlob, now: Instant) -> Plac
     container = containers.find(engine, reader, target.account, target.container)
     key = engine.keys.blob(container.id, target.blob)
     value = reader.get(key)
-    return Place(container, key, None if value is None else settle(decode(value), now))
+    if value is None:
+        return Place(container, key, None)
+    stored = decode(value)
+    record = settle(stored, now)
+    return Place(container, key, record, stored if record is None else None)
+
+
+def clear(engine: Engine, writer: Writer, place: Place) -> None:
+    """Let go of what has expired at a place that is about to be written; its record is still there."""
+    if place.expired is not None:
+        remains.discard(engine, writer, place.expired)
 
 
 def settle(record: BlobRecord, now: Instant) -> BlobRecord | None:
@@ -200,6 +212,7 @@ def new_record(
 def replace(engine: Engine, writer: Writer, target: OnBlob, place: Place, record: BlobRecord, moment: Moment) -> None:
     """Write the record of a blob that was written anew; what was there is kept or left, as the account says."""
     old = place.record
+    clear(engine, writer, place)
     if old is not None:
         remains.discard_staging(engine, writer, old)
         if not keep_replaced(engine, writer, target, place, moment):
@@ -223,16 +236,26 @@ def keep_replaced(engine: Engine, writer: Writer, target: OnBlob, place: Place, 
     until = retained_until(engine, writer, target.account, moment.now)
     if until is None:
         return False
-    past = msgspec.structs.replace(old, staging=None, lease=None, snapshot=moment.etag)
-    past.deleted, past.restorable_until = moment.now, until
-    writer.put(engine.keys.past_blob(place.container.id, target.blob, moment.etag), encode(past))
+    past = msgspec.structs.replace(old, staging=None, lease=None, snapshot=moment.etag, expires=None)
+    save_deleted(
+        engine, writer, engine.keys.past_blob(place.container.id, target.blob, moment.etag), past, until, moment
+    )
     return True
+
+
+def save_deleted(
+    engine: Engine, writer: Writer, key: bytes, record: BlobRecord, until: Instant, moment: Moment
+) -> None:
+    """Write the record of what is deleted now and can come back until `until`."""
+    record.deleted, record.restorable_until = moment.now, until
+    due.remember(engine, writer, until, key)
+    save(writer, key, record)
 
 
 def keep_version(engine: Engine, writer: Writer, target: OnBlob, container_id: int, old: BlobRecord) -> None:
     """Keep the state of a blob, with its content, as a version that is not the last."""
     version = old.version or old.etag
-    past = msgspec.structs.replace(old, staging=None, lease=None, version=version)
+    past = msgspec.structs.replace(old, staging=None, lease=None, version=version, expires=None)
     writer.put(engine.keys.past_blob(container_id, target.blob, version), encode(past))
 
 

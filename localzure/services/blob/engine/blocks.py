@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import blobs, conditions, content, leases, remains, sharing
+from localzure.services.blob.engine import blobs, conditions, content, due, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.keys import BLOCKS_PER_PAGE
 from localzure.services.blob.model import (
@@ -26,10 +26,12 @@ from localzure.services.blob.model import (
     Remains,
     StagingRecord,
 )
+from localzure.services.interface import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from localzure.services.blob.engine.blobs import Place
     from localzure.services.blob.engine.state import Engine, Moment
     from localzure.services.blob.model import CommitBlocks, GetBlockList, OnBlob, StageBlock
     from localzure_storage.extents import ExtentId
@@ -45,7 +47,7 @@ _decode_staging = msgspec.msgpack.Decoder(StagingRecord).decode
 
 def check_stage(engine: Engine, reader: Reader, command: StageBlock, moment: Moment) -> None:
     """Raise BlobError where Put Block would be refused as things stand."""
-    record = _check_target(engine, reader, command, moment)[1]
+    record = _check_target(engine, reader, command, moment).record
     if record is not None and record.staging is not None:
         _check_staging(_staging(engine, reader, record.staging), command.block)
 
@@ -55,11 +57,13 @@ def stage(engine: Engine, writer: Writer, command: StageBlock, block: Block, mom
 
     The block's extent is to be retained, its name to be given.
     """
-    key, record = _check_target(engine, writer, command, moment)
-    staging_id = None if record is None else record.staging
+    place = _check_target(engine, writer, command, moment)
+    staging_id = None if place.record is None else place.record.staging
     if staging_id is None:
-        staging_id = _open_staging(engine, writer, command.target, key, record, moment)
-        staging = StagingRecord(count=0, name_length=len(command.block))
+        staging_id = _open_staging(engine, writer, command.target, place, moment)
+        at = Instant(moment.now + due.UNCOMMITTED_KEPT)
+        staging = StagingRecord(count=0, name_length=len(command.block), due=at)
+        due.remember(engine, writer, at, engine.keys.staging(staging_id), place.key)
     else:
         staging = _staging(engine, writer, staging_id)
     block_key = engine.keys.waiting_block(staging_id, command.block)
@@ -67,24 +71,23 @@ def stage(engine: Engine, writer: Writer, command: StageBlock, block: Block, mom
     _check_staging(staging, command.block, is_new=replaced is None)
     if replaced is None:
         staging.count += 1
-        writer.put(engine.keys.staging(staging_id), _encode(staging))
     else:
         engine.extents.release(writer, _decode_block(replaced).extent)
+    staging.touched = moment.now
+    writer.put(engine.keys.staging(staging_id), _encode(staging))
     engine.extents.retain(writer, block.extent)
     block.name = command.block
     writer.put(block_key, _encode(block))
 
 
-def _check_target(
-    engine: Engine, reader: Reader, command: StageBlock, moment: Moment
-) -> tuple[bytes, BlobRecord | None]:
+def _check_target(engine: Engine, reader: Reader, command: StageBlock, moment: Moment) -> Place:
     """Return where a block is staged. Raises BlobError: a lease is in the way, or a blob of another kind."""
     place = blobs.locate(engine, reader, command.target, moment.now)
     current = blobs.committed(place.record)
     leases.check_write(None if current is None else current.lease, command.target.lease_id, moment.now, "Blob")
     if current is not None and current.kind != "BlockBlob":
         raise BlobError("InvalidBlobType")
-    return place.key, place.record
+    return place
 
 
 def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment) -> BlobRecord:
@@ -95,6 +98,7 @@ def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment
     blobs.check_overwrite(command.target, current, moment.now)
     if current is not None and current.kind != "BlockBlob":
         raise BlobError("InvalidBlobType")
+    blobs.clear(engine, writer, place)
     waiting = _waiting_blocks(engine, writer, old)
     listed = _listed_blocks(engine, writer, current)
     chosen = _choose(command.blocks, waiting, {block.name: block for block in listed})
@@ -130,16 +134,16 @@ def get_lists(engine: Engine, reader: Reader, command: GetBlockList, moment: Mom
     return BlockLists(record, committed, uncommitted)
 
 
-def _open_staging(
-    engine: Engine, writer: Writer, target: OnBlob, key: bytes, record: BlobRecord | None, moment: Moment
-) -> int:
+def _open_staging(engine: Engine, writer: Writer, target: OnBlob, place: Place, moment: Moment) -> int:
     """Give a blob a place for waiting blocks; one that does not exist gets a record that carries nothing else."""
     staging_id = engine.keys.next_number(writer)
+    record = place.record
+    blobs.clear(engine, writer, place)
     if record is None:
         record = blobs.new_record(target, BlobProperties(ContentHeaders(), {}, None), 0, None, moment)
         record.is_committed = False
     record.staging = staging_id
-    blobs.save(writer, key, record)
+    blobs.save(writer, place.key, record)
     return staging_id
 
 
@@ -228,7 +232,7 @@ def _forget_waiting(engine: Engine, writer: Writer, staging_id: int, waiting: di
         return
     for name in waiting:
         writer.delete(engine.keys.waiting_block(staging_id, name))
-    writer.delete(engine.keys.staging(staging_id))
+    due.forget_staging(engine, writer, staging_id)
 
 
 def write_list(engine: Engine, writer: Writer, blocks: list[Block]) -> int | None:

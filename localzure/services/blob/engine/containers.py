@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import conditions, leases, remains
+from localzure.services.blob.engine import conditions, due, leases, remains
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import ContainerPage, ContainerRecord, Remains
 from localzure.services.interface import SECOND, Instant
@@ -128,7 +128,9 @@ def delete(engine: Engine, writer: Writer, command: OnContainer, moment: Moment)
     record.deleted = moment.now
     record.version = f"{moment.etag:X}"
     record.restorable_until = Instant(moment.now + days * 86_400 * SECOND)
-    writer.put(engine.keys.gone_containers.pack(command.account, command.container, moment.etag), _encode(record))
+    gone = engine.keys.gone_containers.pack(command.account, command.container, moment.etag)
+    due.remember(engine, writer, record.restorable_until, gone)
+    writer.put(gone, _encode(record))
 
 
 def restore(engine: Engine, writer: Writer, command: RestoreContainer, moment: Moment) -> None:

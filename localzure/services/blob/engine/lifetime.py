@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, conditions, copies, leases
+from localzure.services.blob.engine import blobs, conditions, copies, due, leases
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import OnBlob  # noqa: TC001 - msgspec reads the annotations
 from localzure.services.interface import Instant
@@ -75,10 +75,14 @@ def set_expiry(engine: Engine, writer: Writer, command: SetExpiry, moment: Momen
     """Set Blob Expiry: from then on the blob is not there."""
     key, record = blobs.find(engine, writer, command.target, moment.now)
     leases.check_write(record.lease, command.target.lease_id, moment.now, "Blob")
+    if record.expires is not None:
+        due.forget(engine, writer, record.expires, key)
     if command.after is None:
         record.expires = command.at
     else:
         record.expires = Instant((record.created if command.is_from_creation else moment.now) + command.after)
+    if record.expires is not None:
+        due.remember(engine, writer, record.expires, key)
     return blobs.save_changed(writer, key, record, moment)
 
 

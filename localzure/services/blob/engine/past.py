@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, conditions, leases, remains, sharing
+from localzure.services.blob.engine import accounts, blobs, conditions, due, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import DELETED_BASE, BlobRecord, OnBlob
 from localzure.services.interface import SECOND, Instant
@@ -57,7 +57,14 @@ def snapshot(engine: Engine, writer: Writer, command: CreateSnapshot, moment: Mo
         raise BlobError("BlobArchived")
     ticks = blobs.next_free(engine, writer, place.container.id, target.blob, moment.etag)
     taken = msgspec.structs.replace(
-        record, snapshot=ticks, version=None, staging=None, lease=None, is_content_own=False, tags=dict(record.tags)
+        record,
+        snapshot=ticks,
+        version=None,
+        staging=None,
+        lease=None,
+        expires=None,
+        is_content_own=False,
+        tags=dict(record.tags),
     )
     if command.metadata:
         taken.metadata = command.metadata
@@ -136,9 +143,10 @@ def _delete_base(
     if earlier is not None:
         past = blobs.decode(earlier)
         past.snapshot = blobs.next_free(engine, writer, container_id, target.blob, moment.etag)
-        writer.put(engine.keys.past_blob(container_id, target.blob, past.snapshot), blobs.encode(past))
-    record.deleted, record.restorable_until = moment.now, until
-    writer.put(at, blobs.encode(record))
+        moved = engine.keys.past_blob(container_id, target.blob, past.snapshot)
+        due.remember(engine, writer, past.restorable_until or moment.now, moved)
+        blobs.save(writer, moved, past)
+    blobs.save_deleted(engine, writer, at, record, until, moment)
 
 
 def _delete_past(engine: Engine, writer: Writer, target: OnBlob, moment: Moment) -> bool:
@@ -154,7 +162,9 @@ def _delete_past(engine: Engine, writer: Writer, target: OnBlob, moment: Moment)
 
 
 def _delete_permanently(engine: Engine, writer: Writer, target: OnBlob, moment: Moment) -> bool:
-    """End the retention of a deleted snapshot or version."""
+    """End the retention of a deleted snapshot or version, where the account's policy allows it."""
+    if not accounts.load(engine, writer, target.account).allows_permanent_delete:
+        raise BlobError("InsufficientAccountPermissions")
     place = blobs.locate(engine, writer, target, moment.now)
     ticks = target.snapshot or target.version
     if ticks is None:
@@ -175,8 +185,7 @@ def _discard(
         remains.discard(engine, writer, record)
         writer.delete(key)
         return
-    record.deleted, record.restorable_until = moment.now, until
-    writer.put(key, blobs.encode(record))
+    blobs.save_deleted(engine, writer, key, record, until, moment)
 
 
 def undelete(engine: Engine, writer: Writer, target: OnBlob, moment: Moment) -> None:
@@ -197,6 +206,9 @@ def undelete(engine: Engine, writer: Writer, target: OnBlob, moment: Moment) -> 
                 key = engine.keys.past_blob(place.container.id, target.blob, past.snapshot)  # noqa: PLW2901 - moved
             else:
                 key = place.key  # noqa: PLW2901 - it becomes the blob again
+                blobs.clear(engine, writer, place)
+                if past.expires is not None:
+                    due.remember(engine, writer, past.expires, key)
         writer.put(key, blobs.encode(past))
     if not found:
         raise BlobError("BlobNotFound")

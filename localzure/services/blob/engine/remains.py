@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import layers, sharing
+from localzure.services.blob.engine import due, layers, sharing
 from localzure.services.blob.model import BlobRecord, Block, Remains
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _sweep_staging(engine: Engine, writer: Writer, staging_id: int, is_referring
     for key, _ in blocks:
         writer.delete(key)
     if len(blocks) < budget:
-        writer.delete(engine.keys.staging(staging_id))
+        due.forget_staging(engine, writer, staging_id)
     return len(blocks)
 
 
