@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localzure.cli.endpoint import client_of
+from localzure.client import DEFAULT_ENDPOINT, ClientError
 from localzure.config.load import load
 from localzure.config.options import CONFIG_FLAG, ENDPOINT_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
-"""The gateway of a server that was started without flags."""
-
-FETCH_SECONDS_MAX = 10.0
-"""How long a server may take to answer."""
-
-ANSWER_BYTES_MAX = 64 * 1024
-"""Longest answer that is read: the certificate has less than 1 KiB."""
 
 _CERTIFICATE = (b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----")
 
@@ -92,35 +85,11 @@ def _read(file: Path) -> bytes:
 
 def _fetch(endpoint: str) -> bytes:
     """What a running server shows to clients as its authority."""
-    import http.client  # late, as below: only needed here
-    import urllib.error
-    import urllib.request
-
-    url = f"{endpoint.rstrip('/')}/_localzure/ca.pem"
-    if not url.startswith(("http://", "https://")):
-        raise click.ClickException(f"--endpoint: expected a URL such as {DEFAULT_ENDPOINT}, got {endpoint!r}")
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a server of one's own is behind no proxy
     try:
-        with direct.open(url, timeout=FETCH_SECONDS_MAX) as reply:
-            content: bytes = reply.read(ANSWER_BYTES_MAX)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise click.ClickException(f"{url} answers {error.code} {error.reason}") from None
-    except urllib.error.URLError as error:
-        raise click.ClickException(f"cannot reach {url}: {_reason(error.reason)}{_remedy(url)}") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise click.ClickException(f"cannot reach {url}: {_reason(error)}{_remedy(url)}") from None
-    return _certificate(content, url)
-
-
-def _reason(error: object) -> str:
-    """Why a call failed, in the system's words where there are some."""
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-
-
-def _remedy(url: str) -> str:
-    """A closing remark: nobody can verify a certificate with what is only being fetched."""
-    return "; the same port answers http:// too" if url.startswith("https:") else ""
+        content = client_of(endpoint, None).fetch("GET", "ca.pem")
+    except ClientError as error:
+        raise click.ClickException(str(error)) from None
+    return _certificate(content, f"{endpoint.rstrip('/')}/_localzure/ca.pem")
 
 
 def _certificate(content: bytes, source: str) -> bytes:

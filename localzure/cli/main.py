@@ -14,6 +14,7 @@ import click
 from localzure import __version__
 from localzure.cli.ca import ca
 from localzure.cli.start import start
+from localzure.client import ClientError, NoServerError
 from localzure.config.file import ConfigurationError
 from localzure.server.startup import StartupError
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 EXIT_REFUSED = 2
 """The exit code when what was asked for cannot be done as it was asked."""
+
+EXIT_NO_SERVER = 3
+"""The exit code when no server answers."""
 
 EXIT_INTERRUPTED = 130
 """The exit code after Ctrl+C outside of a running server, as shells have it."""
@@ -49,13 +53,17 @@ def main(args: Sequence[str] | None = None) -> int:
         return _refuse(f"{error.format_message().rstrip('.')} (see {command} --help)")
     except (click.ClickException, ConfigurationError, StartupError) as error:
         return _refuse(error.format_message() if isinstance(error, click.ClickException) else str(error))
+    except NoServerError as error:
+        return _refuse(str(error), EXIT_NO_SERVER)
+    except ClientError as error:
+        return _refuse(str(error))
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
-def _refuse(text: str) -> int:
+def _refuse(text: str, code: int = EXIT_REFUSED) -> int:
     """Tell in one line why nothing was done."""
     line = " ".join(text.split())
     click.echo("localzure: " + "".join(char if char.isprintable() else "?" for char in line), err=True)
-    return EXIT_REFUSED
+    return code

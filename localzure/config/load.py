@@ -169,7 +169,7 @@ def _settings(
         warnings=warnings,
         **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services"),
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
-        **some(accounts="storage.accounts"),
+        **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path
         accounts_file=accounts_file,
         entra=EntraOptions(**some(**{name: f"entra.{name}" for name in EntraOptions.__slots__})),
     )

@@ -88,6 +88,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "services", "--services", values.services, "NAMES", "Services to run, such as blob,servicebus (default all)."
     ),
+    Option("admin.token", "--admin-token", values.text, "TEXT", "Bearer token that LocalZure's own API then demands."),
+    Option("admin.hosts", None, values.hosts, "", "Host names, beside local ones, by which its own API is called."),
     Option(
         "log.level",
         "--log-level",

@@ -164,6 +164,10 @@ class Settings:
     """The configuration file that says which accounts there are; None where no file has the say."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)
     entra: EntraOptions = field(default_factory=EntraOptions)
+    admin_token: str | None = field(default=None, repr=False)
+    """What LocalZure's own API demands as bearer token; None lets everybody who reaches the port call it."""
+    admin_hosts: tuple[str, ...] = ()
+    """Host names, beside local ones, by which its own API may be called."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each value that is no default came from, by its path in the file: a flag, a variable, a file and path."""
     warnings: tuple[str, ...] = ()
@@ -189,7 +193,8 @@ class Settings:
         clients = [secret for secrets in self.entra.secrets.values() for secret in secrets]
         clients += self.entra.trusted_secrets
         keys = (key for account in self.accounts for key in account.keys)
-        return (*keys, self.servicebus_key.key, *password, *clients)
+        token = (self.admin_token,) if self.admin_token else ()
+        return (*keys, self.servicebus_key.key, *password, *token, *clients)
 
 
 def listener_flag(name: str) -> str:

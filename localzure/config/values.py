@@ -125,6 +125,11 @@ def host(raw: object, _base: Path) -> str:
     return raw.strip()
 
 
+def hosts(raw: object, base: Path) -> tuple[str, ...]:
+    """A host name, or a list of them."""
+    return tuple(host(one, base) for one in (raw if isinstance(raw, list) else [raw]))
+
+
 def path(raw: object, base: Path) -> Path:
     """A path, with `~` for the home folder; relative ones start from `base`."""
     if not isinstance(raw, str | os.PathLike) or not str(raw) or "\0" in str(raw):

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from localzure.server.logs import correlated
-from localzure.services.interface import HttpReply, ServiceError
+from localzure.services.interface import HttpReply, LaterReply, ServiceError
 from localzure_protocols.events import Body, Continue, EndBody, Response, StreamClosed
 from localzure_protocols.http1 import has_body
 from localzure_storage.store import StorageError
@@ -133,7 +133,10 @@ class Exchange:
         assert self._sink is not None, "only an accepted request is finished"
         reply = self._sink.finish()
         self._sink = None
-        self._reply_after_commit(reply)
+        if isinstance(reply, LaterReply):
+            reply.then(self._reply_after_commit)
+        else:
+            self._reply_after_commit(reply)
 
     def _guarded(self, step: Callable[[], None]) -> bool:
         """Run a step of the service; whatever goes wrong becomes the service's own error reply."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.gateway.address import resolve
-from localzure.server.own_api import NoServiceError
+from localzure.server.own_api.routes import NoServiceError
 from localzure.services.entra.service import answers as is_entra
 from localzure.services.interface import Address
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.config.settings import Listener
-    from localzure.server.own_api import OwnApi
+    from localzure.server.own_api.service import OwnApi
     from localzure.services.interface import HttpReply, HttpRequest, HttpService, ServiceError
     from localzure_storage.store import StorageError
 

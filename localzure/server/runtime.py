@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -24,7 +25,9 @@ from localzure.server.entropy import SystemEntropy
 from localzure.server.health import Health
 from localzure.server.http import HttpContext, HttpDriver
 from localzure.server.listener import bind, endpoint, serve
-from localzure.server.own_api import OwnApi
+from localzure.server.own_api.about import About
+from localzure.server.own_api.guard import Guard
+from localzure.server.own_api.service import OwnApi
 from localzure.server.ready import ReadyFile, connection_strings
 from localzure.server.router import Router
 from localzure.server.services import Builder, Services, read_seeds
@@ -40,7 +43,6 @@ from localzure_storage.open import open_store
 from localzure_storage.store import Durability, StoreUnusableError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Coroutine, Mapping
 
     from localzure.config.settings import Listener, Settings
@@ -122,6 +124,7 @@ class Server:
         self._seeds = seeds
         self._trust = trust
         self._health = Health(settings.services, self._clock)
+        self._about = About(trust)
         self._stopping = asyncio.Event()
 
     async def run(self, announce: Announce) -> None:
@@ -135,12 +138,15 @@ class Server:
             builder = Builder(self._settings, transactions, self._clock, self._entropy, loop, self._seeds)
             services = builder.build()
             stack.callback(services.close)
-            connections = self._connect(services, transactions, loop)
+            own_api = self._own_api(services)
+            connections = self._connect(services, own_api, transactions, loop)
             stack.callback(connections.abort)
             try:
                 async with asyncio.TaskGroup() as tasks:
+                    own_api.spawn = tasks.create_task
                     background = self._start_background(tasks, store, transactions, services)
                     await self._serve(connections, announce)
+                    own_api.cancel()
                     for task in background:
                         task.cancel()
             except* StartupError as failures:
@@ -153,11 +159,21 @@ class Server:
         except StoreUnusableError as error:
             raise StartupError(str(error)) from error
 
+    def _own_api(self, services: Services) -> OwnApi:
+        """LocalZure's own API, with what the services add to it."""
+        names = [self._settings.host, socket.gethostname(), *self._settings.admin_hosts]
+        guard = Guard(names, self._settings.admin_token)
+        return OwnApi(self._health, guard, [*self._about.routes(), *services.routes])
+
     def _connect(
-        self, services: Services, transactions: TickTransactions, loop: asyncio.AbstractEventLoop
+        self,
+        services: Services,
+        own_api: OwnApi,
+        transactions: TickTransactions,
+        loop: asyncio.AbstractEventLoop,
     ) -> Connections:
         """Wire the protocols to the services."""
-        router = Router(services.http, OwnApi(self._health, self._trust))
+        router = Router(services.http, own_api)
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
         factories: dict[Wire, Callable[[Channel], Driver]] = {
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
@@ -200,6 +216,7 @@ class Server:
         endpoints = {listener.name: endpoint(listener, sock) for listener, sock in self._sockets}
         strings = connection_strings(endpoints, self._settings)
         self._health.serve()
+        self._about.serve(endpoints, strings)
         self._ready.write(endpoints, strings)
         announce(endpoints, strings)
         await self._make_authority()

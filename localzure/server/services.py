@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localzure.config.settings import Settings
+    from localzure.server.own_api.routes import Route
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import AmqpService, Clock, Entropy, HttpService
     from localzure.services.servicebus.seed import QueueSeed
@@ -51,6 +52,8 @@ class Services:
     """The storage accounts, shared by all that serve them."""
     http: dict[str, HttpService] = field(default_factory=dict)
     amqp: AmqpService | None = None
+    routes: list[Route] = field(default_factory=list)
+    """What the services add to LocalZure's own API."""
     sweeps: list[Callable[[Writer], bool]] = field(default_factory=list)
     alarms: list[LoopAlarm] = field(default_factory=list)
 

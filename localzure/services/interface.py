@@ -155,6 +155,23 @@ class HttpReply:
     """Close the connection after this reply."""
 
 
+class LaterReply(HttpReply):
+    """A reply that takes longer than the event that asked for it: who makes it calls `ready`, once, in a later tick."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._take: Callable[[HttpReply], None] | None = None
+
+    def then(self, take: Callable[[HttpReply], None]) -> None:
+        """Give the reply to `take` when it is there. For the server, in the event that got this object."""
+        self._take = take
+
+    def ready(self, reply: HttpReply) -> None:
+        """The reply is there."""
+        if self._take is not None:
+            self._take(reply)
+
+
 class BodySource(Protocol):
     """A reply's body that is read from the store while it is sent."""
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from localzure.client import OwnApiClient
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
@@ -23,7 +25,6 @@ START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 45.0
 """How long a server may take to stop: more than it waits for requests in flight."""
 
-_CALL_SECONDS_MAX = 10.0
 _POLL_SECONDS = 0.005
 _PORT_FLAGS = {"gateway": "--port"}
 
@@ -289,13 +290,13 @@ class LocalZure:
         part: dict[str, str] = self._told[name]
         return part
 
+    def _client(self) -> OwnApiClient:
+        """For calls to LocalZure's own API."""
+        return OwnApiClient(self.endpoints["gateway"])
+
     def _fetch_ca(self) -> Path:
         """A copy of the certificate that the server tells; every HTTP listener does."""
-        import urllib.request  # late: most tests speak no TLS
-
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands before a local server
-        with direct.open(f"{self.endpoints['gateway']}/_localzure/ca.pem", timeout=_CALL_SECONDS_MAX) as reply:
-            content: bytes = reply.read()
+        content = self._client().fetch("GET", "ca.pem")
         path = self._folder / "ca.pem"
         path.write_bytes(content)
         return path

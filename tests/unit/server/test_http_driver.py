@@ -15,7 +15,7 @@ from localzure.server.http import (
     HttpContext,
     HttpDriver,
 )
-from localzure.server.own_api import NoServiceError
+from localzure.server.own_api.routes import NoServiceError
 from localzure.server.transactions import TickTransactions
 from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, ServiceError
 from localzure_protocols.http1 import Http1Connection
