@@ -10,6 +10,7 @@ from localzure.services.servicebus.rules.model import CorrelationFilter, FalseFi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localzure.services.interface import Entropy
     from localzure.services.servicebus.rules.model import Filter, Rule
     from localzure.services.servicebus.rules.view import MessageView, Overrides
 
@@ -38,14 +39,14 @@ class CompiledRule:
         return None if self._change is None else self._change(view)
 
 
-def compile_rule(rule: Rule) -> CompiledRule:
-    """Make a rule ready to run. Raises RuleError for what Azure refuses."""
+def compile_rule(rule: Rule, entropy: Entropy) -> CompiledRule:
+    """Make a rule ready to run; `entropy` is what `newid()` draws from. Raises RuleError for what Azure refuses."""
     if rule.action is not None:
         raise RuleError("SQL actions are not available.")
-    return CompiledRule(rule, _test(rule.filter), None)
+    return CompiledRule(rule, _test(rule.filter, entropy), None)
 
 
-def _test(wanted: Filter) -> Test:
+def _test(wanted: Filter, _entropy: Entropy) -> Test:
     match wanted:
         case TrueFilter():
             return lambda _view: True

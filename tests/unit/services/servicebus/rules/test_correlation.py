@@ -10,6 +10,7 @@ import pytest
 from localzure.services.servicebus.rules.compile import compile_rule
 from localzure.services.servicebus.rules.model import CorrelationFilter, FalseFilter, Rule, RuleError, TrueFilter
 from localzure_protocols.amqp.types import Int, Timestamp
+from tests.twins import SeededEntropy
 
 
 @dataclass
@@ -42,9 +43,9 @@ class Message:
     ],
 )
 def test_a_filter_takes_what_is_equal(wanted: Any, message: Message, *, is_taken: bool) -> None:
-    assert compile_rule(Rule("r", wanted, None, 0)).matches(message) is is_taken
+    assert compile_rule(Rule("r", wanted, None, 0), SeededEntropy(1)).matches(message) is is_taken
 
 
 def test_a_filter_that_wants_nothing_is_refused() -> None:
     with pytest.raises(RuleError):
-        compile_rule(Rule("r", CorrelationFilter(), None, 0))
+        compile_rule(Rule("r", CorrelationFilter(), None, 0), SeededEntropy(1))
