@@ -13,22 +13,11 @@ import click
 
 from localzure import __version__
 from localzure.cli.ca import ca
+from localzure.cli.exits import run_command
 from localzure.cli.start import start
-from localzure.client import ClientError, NoServerError
-from localzure.config.file import ConfigurationError
-from localzure.server.startup import StartupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXIT_REFUSED = 2
-"""The exit code when what was asked for cannot be done as it was asked."""
-
-EXIT_NO_SERVER = 3
-"""The exit code when no server answers."""
-
-EXIT_INTERRUPTED = 130
-"""The exit code after Ctrl+C outside of a running server, as shells have it."""
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,24 +35,4 @@ localzure.add_command(ca)
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line `args`, that of the process unless given; returns the exit code."""
-    try:
-        code = localzure.main(args, prog_name="localzure", standalone_mode=False)
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "localzure"
-        return _refuse(f"{error.format_message().rstrip('.')} (see {command} --help)")
-    except (click.ClickException, ConfigurationError, StartupError) as error:
-        return _refuse(error.format_message() if isinstance(error, click.ClickException) else str(error))
-    except NoServerError as error:
-        return _refuse(str(error), EXIT_NO_SERVER)
-    except ClientError as error:
-        return _refuse(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
-    return code if isinstance(code, int) else 0
-
-
-def _refuse(text: str, code: int = EXIT_REFUSED) -> int:
-    """Tell in one line why nothing was done."""
-    line = " ".join(text.split())
-    click.echo("localzure: " + "".join(char if char.isprintable() else "?" for char in line), err=True)
-    return code
+    return run_command(localzure, args)

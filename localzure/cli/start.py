@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localzure.cli.banner import banner
+from localzure.cli.drop_in import announcement, surroundings
 from localzure.config.load import load
 from localzure.config.options import CONFIG_FLAG, OPTIONS
 
@@ -45,11 +46,15 @@ def _run(**values: Any) -> int:
     """
     flags = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
     settings = load(flags, os.environ)
+    if settings.drop_in:
+        settings = load(surroundings(flags, os.environ), os.environ)
     from localzure.server.runtime import run  # late: the server's parts take most of the time to import
 
     def announce(endpoints: Mapping[str, str], strings: Mapping[str, str]) -> None:
         with suppress(OSError, ValueError):  # nobody reads stdout: a reason not to print, not one to stop
             click.echo(banner(endpoints, strings, settings))
+            if settings.drop_in:
+                click.echo(announcement(endpoints, settings))
 
     return run(settings, announce)
 

@@ -167,7 +167,7 @@ def _settings(
         servicebus_key=SharedAccessKey(**some(name="servicebus.key_name", key="servicebus.key")),
         origins={path: found.origin for path, found in given.items()},
         warnings=warnings,
-        **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services"),
+        **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services", drop_in="drop_in"),
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
         **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path
         accounts_file=accounts_file,

@@ -42,7 +42,7 @@ CONFIG_VARIABLE = PREFIX + "CONFIG"
 ENDPOINT_VARIABLE = PREFIX + "ENDPOINT"
 """The server that commands talk to; no setting of a server."""
 
-_PORT_HELP = "Port of {} (default {}; 0 is an ephemeral one)."
+_PORT_HELP = "Port of {} (default {}; 0 is an ephemeral one, off none)."
 
 
 def _port(name: str, what: str, default: int, *, served: bool = True) -> Option:
@@ -78,6 +78,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("tls.key", "--tls-key", values.path, "FILE", "Its private key in PEM, if it is in a file of its own."),
     Option("tls.password", "--tls-password", values.text, "TEXT", "The password of the key or PFX."),
     Option("ready_file", "--ready-file", values.path, "FILE", "JSON file to write when every listener serves."),
+    Option(
+        "drop_in",
+        "--drop-in",
+        values.boolean,
+        "",
+        "Stand in for Microsoft's emulators: print the lines that test kits wait for, take their mounts and variables.",
+        switch=True,
+    ),
     Option(
         "auth",
         "--auth",

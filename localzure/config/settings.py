@@ -43,13 +43,13 @@ LISTENERS: tuple[tuple[str, Service | None], ...] = (
 class Ports:
     """The port of every listener; 0 is an ephemeral one, None is not bound."""
 
-    gateway: int = 8080
-    blob: int = 10000
-    queue: int = 10001
-    table: int = 10002
-    amqp: int = 5672
-    amqps: int = 5671
-    servicebus: int = 5300
+    gateway: int | None = 8080
+    blob: int | None = 10000
+    queue: int | None = 10001
+    table: int | None = 10002
+    amqp: int | None = 5672
+    amqps: int | None = 5671
+    servicebus: int | None = 5300
     http: int | None = None
     https: int | None = None
 
@@ -149,6 +149,8 @@ class Settings:
     seeds: tuple[Path, ...] = ()
     ports: Ports = field(default_factory=Ports)
     ready_file: Path | None = None
+    drop_in: bool = False
+    """Whether the server looks to test kits like Microsoft's emulators: what they wait for, mount and set."""
     tls_certificate: Path | None = None
     """The user's own certificate, PEM with its chain or PFX; None is a leaf of the local authority."""
     tls_key: Path | None = None

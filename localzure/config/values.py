@@ -58,7 +58,7 @@ def nearest(name: str, known: list[str], *, prefix: str = "", otherwise: str = "
     return f"did you mean '{prefix}{close[0]}'?" if close else otherwise or f"known: {', '.join(known)}"
 
 
-def integer(low: int, high: int) -> Reader:
+def integer(low: int, high: int) -> Callable[[object, Path], int]:
     """A whole number from `low` to `high`."""
 
     def read(raw: object, _base: Path) -> int:
@@ -70,8 +70,17 @@ def integer(low: int, high: int) -> Reader:
     return read
 
 
-port = integer(0, 65535)
-"""A TCP port; 0 asks for an ephemeral one."""
+PORT_MAX = 65535
+
+
+def port(raw: object, base: Path) -> int | None:
+    """A TCP port; 0 asks for an ephemeral one, `off` (which YAML reads as false) for none."""
+    if raw is False or (isinstance(raw, str) and raw.strip().lower() == "off"):
+        return None
+    try:
+        return integer(0, PORT_MAX)(raw, base)
+    except RefusedError:
+        raise expected(f"an integer from 0 to {PORT_MAX}, or off", raw) from None
 
 
 def all_ports(raw: object, _base: Path) -> int:

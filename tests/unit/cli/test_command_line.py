@@ -52,7 +52,7 @@ def test_the_help_of_start_shows_every_flag_that_has_an_effect(capsys: pytest.Ca
         (["start", "--prt", "1"], "localzure: No such option '--prt'"),
         (["start", "now"], "localzure: Got unexpected extra argument (now) (see localzure start --help)"),
         (["start", "--port"], "localzure: Option '--port' requires an argument"),
-        (["start", "--port", "x\n"], "localzure: --port: expected an integer from 0 to 65535, got 'x\\n'"),
+        (["start", "--port", "x\n"], "localzure: --port: expected an integer from 0 to 65535, or off, got 'x\\n'"),
         (["start", "--all-ports", "7"], "localzure: --all-ports: expected 0, which gives every listener"),
         (
             ["start", "--auth", "rbac"],
@@ -75,7 +75,7 @@ def test_a_file_is_read_and_named_with_the_path_in_it(capsys: pytest.CaptureFixt
     file = tmp_path / "localzure.yaml"
     file.write_text("ports: {blob: x}")
     line = refused(capsys, "start", "--config", str(file))
-    assert line == f"localzure: {file}: at ports.blob: expected an integer from 0 to 65535, got 'x'"
+    assert line == f"localzure: {file}: at ports.blob: expected an integer from 0 to 65535, or off, got 'x'"
 
 
 def test_a_log_file_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

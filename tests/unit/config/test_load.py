@@ -81,10 +81,10 @@ def nested(path: str) -> str:
 def test_the_line_for_a_wrong_port_is_the_documented_one(tmp_path: Path) -> None:
     file = write(tmp_path, "ports:\n  blob: x\n")
     assert refusal({"--config": file}, {}, tmp_path) == (
-        "localzure.yaml: at ports.blob: expected an integer from 0 to 65535, got 'x'"
+        "localzure.yaml: at ports.blob: expected an integer from 0 to 65535, or off, got 'x'"
     )
     assert refusal({"--blob-port": "65536"}, {}, tmp_path) == (
-        "--blob-port: expected an integer from 0 to 65535, got '65536'"
+        "--blob-port: expected an integer from 0 to 65535, or off, got '65536'"
     )
 
 

@@ -59,9 +59,9 @@ ACCEPTED: list[tuple[values.Reader, Any, Any]] = [
 ]
 
 REFUSED: list[tuple[values.Reader, Any, str]] = [
-    (values.port, "-1", "expected an integer from 0 to 65535, got '-1'"),
-    (values.port, True, "expected an integer from 0 to 65535, got True"),
-    (values.port, 1.0, "expected an integer from 0 to 65535, got 1.0"),
+    (values.port, "-1", "expected an integer from 0 to 65535, or off, got '-1'"),
+    (values.port, True, "expected an integer from 0 to 65535, or off, got True"),
+    (values.port, 1.0, "expected an integer from 0 to 65535, or off, got 1.0"),
     (values.port, "1_0", "expected an integer"),
     (values.port, "\u0661", "expected an integer"),
     (values.port, "9" * 10_000, "expected an integer"),
