@@ -97,6 +97,12 @@ class StorageAccount:
     """Whether the versions of blobs are kept."""
     container_retention_days: int = 0
     """Days for which a deleted container can be restored; 0 is never."""
+    blob_retention_days: int = 0
+    """Days for which a deleted blob can be restored, until the service's properties say otherwise; 0 is never."""
+    immutable_storage: bool = True
+    """Whether blobs can have immutability policies and legal holds."""
+    default_version: str | None = None
+    """The version of requests that name none, until the service's properties say otherwise; None is the latest."""
 
     @property
     def key_bytes(self) -> tuple[bytes, ...]:

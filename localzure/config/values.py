@@ -11,8 +11,10 @@ import os
 import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import date
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from localzure.config.settings import SERVICES, AccountKind, Service, StorageAccount
 
@@ -23,6 +25,7 @@ _SIZE = re.compile(r"([0-9]{1,12}) ?(|KiB|MiB|GiB)")
 _SIZE_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 _LOGGER = re.compile(r"[A-Za-z_][\w.]*")
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
 
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -263,23 +266,30 @@ def _account(name: str, raw: object) -> StorageAccount:
     for key in raw:
         if key not in _ACCOUNT_KEYS:
             raise RefusedError(f"unknown key {key!r}; {nearest(str(key), list(_ACCOUNT_KEYS))}", at=name)
-    kind, versioning, days = (raw.get(key, default) for key, default in list(_ACCOUNT_KEYS.items())[1:])
-    if kind not in get_args(AccountKind):
-        raise expected(f"one of {', '.join(get_args(AccountKind))}", kind, at=f"{name}.kind")
-    if not isinstance(versioning, bool):
-        raise expected("true or false", versioning, at=f"{name}.versioning")
-    if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 365:
-        raise expected("0 to 365 days", days, at=f"{name}.container_retention_days")
-    return StorageAccount(name, _keys(name, raw.get("keys")), kind, versioning, days)
+    given = {str(key): _account_value(str(key), value, f"{name}.{key}") for key, value in raw.items() if key != "keys"}
+    return StorageAccount(name, _keys(name, raw.get("keys")), **given)
 
 
-_ACCOUNT_KEYS: Mapping[str, object] = {
-    "keys": None,
-    "kind": "StorageV2",
-    "versioning": False,
-    "container_retention_days": 0,
-}
-"""What the mapping of an account may hold, with its defaults."""
+def _account_value(key: str, value: object, at: str) -> Any:
+    """Read one of the things that the mapping of an account says."""
+    if key == "kind":
+        if value not in get_args(AccountKind):
+            raise expected(f"one of {', '.join(get_args(AccountKind))}", value, at=at)
+    elif key in {"versioning", "immutable_storage"}:
+        if not isinstance(value, bool):
+            raise expected("true or false", value, at=at)
+    elif key == "default_version":
+        # YAML reads a bare date as one.
+        value = value.isoformat() if isinstance(value, date) else value
+        if not isinstance(value, str) or not _VERSION.fullmatch(value):
+            raise expected("a version such as 2026-02-06", value, at=at)
+    elif not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 365:
+        raise expected("0 to 365 days", value, at=at)
+    return value
+
+
+_ACCOUNT_KEYS = tuple(field.name for field in fields(StorageAccount) if field.name != "name")
+"""What the mapping of an account may hold."""
 
 
 def _keys(name: str, raw: object) -> tuple[str, ...]:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from localzure.auth.accounts import Accounts
-    from localzure.config.settings import Settings
+    from localzure.config.settings import Settings, StorageAccount
     from localzure.server.transactions import TickTransactions
     from localzure_storage.store import Checkpoint, Writer
 
@@ -66,8 +65,8 @@ async def keep_sweeping(transactions: TickTransactions, sweeps: Sequence[Callabl
         await asyncio.sleep(SWEEP_SECONDS if more else SWEEP_IDLE_SECONDS)
 
 
-async def keep_accounts(path: Path, settings: Settings, accounts: Accounts) -> None:
-    """Take over the storage accounts of a configuration file whenever it changes, until cancelled.
+async def keep_accounts(path: Path, settings: Settings, take: Callable[[tuple[StorageAccount, ...]], None]) -> None:
+    """Have the storage accounts of a configuration file taken over whenever it changes, until cancelled.
 
     A file that cannot be read, or is wrong, changes nothing, and is told.
     """
@@ -87,7 +86,7 @@ async def keep_accounts(path: Path, settings: Settings, accounts: Accounts) -> N
         if found != known:
             known = found
             logs.configure(settings.log, replace(settings, accounts=found).secrets())
-            accounts.replace({account.name: account.key_bytes for account in found})
+            take(found)
             _log.info("the storage accounts are now %s", ", ".join(account.name for account in found))
 
 

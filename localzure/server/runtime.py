@@ -203,7 +203,7 @@ class Server:
         """Start what runs beside the clients."""
         running = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
         if (path := self._settings.accounts_file) is not None:
-            running.append(tasks.create_task(keep_accounts(path, self._settings, services.accounts)))
+            running.append(tasks.create_task(keep_accounts(path, self._settings, services.take_accounts)))
         if (checkpoint := store.checkpoint) is not None:
             running.append(tasks.create_task(keep_checkpoints(checkpoint)))
         return running

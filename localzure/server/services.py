@@ -25,9 +25,9 @@ from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from localzure.config.settings import Settings
+    from localzure.config.settings import Settings, StorageAccount
     from localzure.server.own_api.routes import Route
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import AmqpService, Clock, Entropy, HttpService
@@ -50,12 +50,21 @@ class Services:
 
     accounts: Accounts
     """The storage accounts, shared by all that serve them."""
+    features: dict[str, AccountFeatures] = field(default_factory=dict)
+    """What each account's Blob service is told to be, shared with it."""
     http: dict[str, HttpService] = field(default_factory=dict)
     amqp: AmqpService | None = None
     routes: list[Route] = field(default_factory=list)
     """What the services add to LocalZure's own API."""
     sweeps: list[Callable[[Writer], bool]] = field(default_factory=list)
     alarms: list[LoopAlarm] = field(default_factory=list)
+
+    def take_accounts(self, accounts: Iterable[StorageAccount]) -> None:
+        """Let these accounts be all there are, as their entries say, from the next request on."""
+        known = tuple(accounts)
+        self.accounts.replace({account.name: account.key_bytes for account in known})
+        self.features.clear()
+        self.features.update({account.name: _features(account) for account in known})
 
     def close(self) -> None:
         """Cancel what is armed."""
@@ -127,15 +136,8 @@ class Builder:
 
     def _build_blob(self) -> None:
         context, _ = self._context("blob")
-        features = {
-            account.name: AccountFeatures(
-                kind=account.kind,
-                sku="Premium_LRS" if account.kind == "BlockBlobStorage" else "Standard_RAGRS",
-                is_versioned=account.versioning,
-                container_retention_days=account.container_retention_days,
-            )
-            for account in self._settings.accounts
-        }
+        features = self._services.features
+        features.update({account.name: _features(account) for account in self._settings.accounts})
         service = BlobService(context, BlobSettings(self._accounts, self._settings.auth, features))
         self._services.http["blob"] = service
         self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
@@ -180,6 +182,19 @@ class Builder:
         self._services.alarms.append(alarm)
         space = ROOT.subspace(name)
         return ServiceContext(self._transactions, self._clock, self._entropy, alarm, space, self._extents), alarm
+
+
+def _features(account: StorageAccount) -> AccountFeatures:
+    """What the Blob service is told of an account."""
+    return AccountFeatures(
+        kind=account.kind,
+        sku="Premium_LRS" if account.kind == "BlockBlobStorage" else "Standard_RAGRS",
+        is_versioned=account.versioning,
+        container_retention_days=account.container_retention_days,
+        blob_retention_days=account.blob_retention_days,
+        has_immutable_storage=account.immutable_storage,
+        default_version=account.default_version,
+    )
 
 
 def _nothing() -> None:

@@ -56,6 +56,28 @@ def test_keys_change_without_a_restart(tmp_path: Path) -> None:
         assert THIRD not in azure.logs
 
 
+def test_what_an_account_is_changes_without_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "localzure.yaml"
+    entry = f"storage:\n  accounts:\n    one:\n      keys: {FIRST}\n"
+    file.write_text(entry)
+    with LocalZure(config=file) as azure:
+        url = f"{azure.endpoints['blob']}/one"
+        credential = {"account_name": "one", "account_key": FIRST}
+        with BlobServiceClient(url, credential=credential, retry_total=0) as client:
+            box = client.create_container("box")
+            box.upload_blob("blob", b"first")
+            assert client.get_account_information()["account_kind"] == "StorageV2"
+            file.write_text(f"{entry}      kind: BlobStorage\n      versioning: true\n      blob_retention_days: 3\n")
+            started = time.monotonic()
+            while client.get_account_information()["account_kind"] != "BlobStorage":
+                assert time.monotonic() - started < SECONDS_MAX
+            assert client.get_service_properties()["delete_retention_policy"].days == 3
+            box.upload_blob("blob", b"second", overwrite=True)
+            assert len(list(box.list_blobs(include=["versions"]))) == 2
+            with pytest.raises(HttpResponseError, match="BlobTypeNotSupported"):
+                box.get_blob_client("pages").create_page_blob(512)
+
+
 @pytest.mark.parametrize("value", ["one", "One:a2V5", "one:a2V5:a2V5:a2V5", "one:not base64", ";"])
 def test_a_wrong_variable_is_told_and_not_shown(value: str) -> None:
     from localzure.config.file import ConfigurationError

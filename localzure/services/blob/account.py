@@ -102,8 +102,10 @@ def _bad_value(section: Element) -> BlobError:
 
 
 def _render_properties(call: Call, record: AccountRecord) -> HttpReply:
-    retention, website = record.delete_retention, record.website
-    own = "" if record.default_version is None else element("DefaultServiceVersion", record.default_version)
+    engine, account, website = call.parts.engine, call.address.account, record.website
+    retention = accounts.delete_retention(engine, account, record)
+    version = accounts.default_version(engine, account, record)
+    own = "" if version is None else element("DefaultServiceVersion", version)
     own += f"<DeleteRetentionPolicy><Enabled>{_word(retention.enabled)}</Enabled>"
     if retention.enabled:
         own += f"<Days>{retention.days}</Days>"

@@ -34,6 +34,7 @@ BLOB_ERRORS: Mapping[str, ErrorRow] = {
     "BlobTierInadequateForContentLength": ErrorRow(
         409, "Specified blob tier size limit cannot be less than content length."
     ),
+    "BlobTypeNotSupported": ErrorRow(400, "Page blob is not supported for this account type."),
     "BlobUsesCustomerSpecifiedEncryption": ErrorRow(
         409, "The blob is encrypted with customer specified encryption, but it was not provided in the request."
     ),

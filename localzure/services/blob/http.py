@@ -131,6 +131,8 @@ class BlobService:
             resource, container, blob = parse_resource(address.path, query)
         except UriError as error:
             raise BlobError("InvalidUri", Reason=str(error)) from error
+        if version is None:
+            self._take_default_version(request, address)
         operation = find(resource, request.method, headers, query)
         if address.secondary and request.method not in {"GET", "HEAD"}:
             raise BlobError("InsufficientAccountPermissions")
@@ -140,6 +142,15 @@ class BlobService:
         if principal.sas is not None:
             call.permissions = access.check(call, principal.sas)
         return call
+
+    def _take_default_version(self, request: HttpRequest, address: Address) -> None:
+        """Let a request that names no version be of the one that the account's properties give."""
+        engine = self._parts.engine
+        with self._parts.transactions.reader() as reader:
+            record = accounts.load(engine, reader, address.account)
+        default = accounts.default_version(engine, address.account, record)
+        if default is not None:
+            request.headers["x-ms-version"] = default
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""

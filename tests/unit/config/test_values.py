@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,9 @@ REFUSED: list[tuple[values.Reader, Any, str]] = [
     (values.accounts, {"abc": {"keys": "YQ==", "sort": 1}}, "unknown key 'sort'"),
     (values.accounts, {"abc": {"keys": "YQ==", "kind": "Big"}}, "expected one of StorageV2"),
     (values.accounts, {"abc": {"keys": "YQ==", "versioning": 1}}, "expected true or false"),
+    (values.accounts, {"abc": {"keys": "YQ==", "immutable_storage": "no"}}, "expected true or false"),
+    (values.accounts, {"abc": {"keys": "YQ==", "default_version": "today"}}, "expected a version"),
+    (values.accounts, {"abc": {"keys": "YQ==", "blob_retention_days": -1}}, "expected 0 to 365 days"),
     (values.accounts, {"abc": {"keys": "YQ==", "container_retention_days": 366}}, "expected 0 to 365 days"),
     (values.accounts, {"abc": ["YQ==", 5]}, "expected one or two keys in base64"),
     (values.accounts, {"abc": ["YQ==", "YQ==", "YQ=="]}, "expected one or two keys in base64"),
@@ -153,3 +157,10 @@ trees = st.recursive(
 def test_any_tree_is_read_or_refused(raw: Any, option: Option) -> None:
     with suppress(values.RefusedError):  # any other exception fails
         option.read(raw, BASE)
+
+
+def test_a_version_is_a_date_to_yaml() -> None:
+    given = {"abc": {"keys": "YQ==", "default_version": date(2026, 2, 6), "immutable_storage": False}}
+    assert values.accounts(given, Path()) == (
+        StorageAccount("abc", ("YQ==",), immutable_storage=False, default_version="2026-02-06"),
+    )

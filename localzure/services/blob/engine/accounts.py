@@ -28,7 +28,8 @@ class AccountRecord(Struct, array_like=True):
 
     properties: ServiceProperties = field(default_factory=ServiceProperties)
     default_version: str | None = None
-    delete_retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+    delete_retention: RetentionPolicy | None = None
+    """None where it is as the account's features say."""
     allows_permanent_delete: bool = False
     website: StaticWebsite = field(default_factory=StaticWebsite)
 
@@ -41,6 +42,19 @@ def load(engine: Engine, reader: Reader, account: str) -> AccountRecord:
     """Return the properties of an account's service; the defaults where none were set."""
     value = reader.get(engine.keys.accounts.pack(account))
     return AccountRecord() if value is None else _decode(value)
+
+
+def delete_retention(engine: Engine, account: str, record: AccountRecord) -> RetentionPolicy:
+    """Return how long deleted blobs of an account can come back."""
+    if record.delete_retention is not None:
+        return record.delete_retention
+    days = engine.features_of(account).blob_retention_days
+    return RetentionPolicy(enabled=True, days=days) if days else RetentionPolicy()
+
+
+def default_version(engine: Engine, account: str, record: AccountRecord) -> str | None:
+    """Return the version of requests that name none; None is the latest."""
+    return record.default_version or engine.features_of(account).default_version
 
 
 def save(engine: Engine, writer: Writer, account: str, record: AccountRecord) -> None:

@@ -261,7 +261,7 @@ def keep_version(engine: Engine, writer: Writer, target: OnBlob, container_id: i
 
 def retained_until(engine: Engine, reader: Reader, account: str, now: Instant) -> Instant | None:
     """Return until when what is deleted now can come back; None where the account keeps nothing."""
-    retention = accounts.load(engine, reader, account).delete_retention
+    retention = accounts.delete_retention(engine, account, accounts.load(engine, reader, account))
     return Instant(now + (retention.days or 0) * DAY) if retention.enabled else None
 
 

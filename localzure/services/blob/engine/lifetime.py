@@ -88,6 +88,7 @@ def set_expiry(engine: Engine, writer: Writer, command: SetExpiry, moment: Momen
 
 def set_immutability(engine: Engine, writer: Writer, command: SetImmutability, moment: Moment) -> BlobRecord:
     """Set and Delete Immutability Policy: one that is locked can only be made longer."""
+    _check_feature(engine, command.target)
     key, record = blobs.find(engine, writer, command.target, moment.now)
     conditions.check_write(command.target.conditions, record)
     if record.immutability_mode == "Locked":
@@ -103,7 +104,14 @@ def set_immutability(engine: Engine, writer: Writer, command: SetImmutability, m
 
 def set_legal_hold(engine: Engine, writer: Writer, command: SetLegalHold, moment: Moment) -> BlobRecord:
     """Set Legal Hold."""
+    _check_feature(engine, command.target)
     key, record = blobs.find(engine, writer, command.target, moment.now)
     record.legal_hold = command.holds
     blobs.save(writer, key, record)
     return record
+
+
+def _check_feature(engine: Engine, target: OnBlob) -> None:
+    """Raise BlobError where the account's blobs cannot be made immutable."""
+    if not engine.features_of(target.account).has_immutable_storage:
+        raise BlobError("InvalidOperation")

@@ -23,6 +23,9 @@ PAGE = 512
 LENGTH_MAX = 8 * 1024**4
 """Longest page blob."""
 
+WITHOUT_PAGES = frozenset({"BlobStorage", "BlockBlobStorage"})
+"""Kinds of accounts that have no page blobs ("Storage account overview")."""
+
 SEQUENCE_NUMBER_MAX = 2**63 - 1
 
 
@@ -77,6 +80,8 @@ class PageRanges(Struct):
 def create(engine: Engine, writer: Writer, command: CreateBlob, moment: Moment) -> BlobRecord:
     """Put Blob: make a page blob of zeros, or replace a blob by one."""
     target = command.target
+    if engine.features_of(target.account).kind in WITHOUT_PAGES:
+        raise BlobError("BlobTypeNotSupported")
     place = blobs.locate(engine, writer, target, moment.now)
     current = blobs.committed(place.record)
     blobs.check_overwrite(target, current, moment.now)

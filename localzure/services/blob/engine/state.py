@@ -26,6 +26,12 @@ class AccountFeatures:
     is_versioned: bool = False
     container_retention_days: int = 0
     """Days for which a deleted container can be restored; 0 is never."""
+    blob_retention_days: int = 0
+    """Days for which a deleted blob can be restored, where the service's properties do not say; 0 is never."""
+    has_immutable_storage: bool = True
+    """Whether blobs can have immutability policies and legal holds."""
+    default_version: str | None = None
+    """The version of requests that name none, where the service's properties do not say; None is the latest."""
 
 
 PLAIN_ACCOUNT = AccountFeatures()
@@ -38,7 +44,7 @@ class Engine:
     keys: BlobKeys
     extents: Extents
     features: Mapping[str, AccountFeatures] = field(default_factory=dict)
-    """Account → its features, where they are not those of a plain one."""
+    """Account → its features, where they are not those of a plain one; may change between requests."""
     pinned_contents: dict[int, int] = field(default_factory=dict)
     """Id of a block list or layer → downloads that are reading it: it is not swept or changed meanwhile."""
 

@@ -288,3 +288,33 @@ def test_a_delete_may_ask_when_the_tier_was_set(world: BlobWorld) -> None:
     ):
         answer = world.ask("DELETE", "box/one", headers={f"x-ms-access-tier-if-{name}-since": date})
         assert answer.status == status
+
+
+def test_the_features_of_an_account_decide_what_its_properties_do_not(world: BlobWorld) -> None:
+    features(
+        world, blob_retention_days=2, default_version="2020-10-02", has_immutable_storage=False, kind="BlobStorage"
+    )
+    properties = world.ask("GET", "", "restype=service&comp=properties").xml
+    assert properties.findtext("DeleteRetentionPolicy/Days") == "2"
+    assert properties.findtext("DefaultServiceVersion") == "2020-10-02"
+    world.put("box/one")
+    assert world.ask("DELETE", "box/one").headers["x-ms-delete-type-permanent"] == "false"
+    retain(world, days=1)
+    assert world.ask("GET", "", "restype=service&comp=properties").xml.findtext("DeleteRetentionPolicy/Days") == "1"
+    world.put("box/one")
+    assert world.ask("PUT", "box/one", "comp=legalhold", {"x-ms-legal-hold": "true"}).code == "InvalidOperation"
+    pages = {"x-ms-blob-type": "PageBlob", "x-ms-blob-content-length": "512"}
+    assert world.ask("PUT", "box/pages", headers=pages).code == "BlobTypeNotSupported"
+
+
+def test_a_request_without_a_version_is_of_the_default_one(world: BlobWorld) -> None:
+    features(world, default_version="2020-10-02")
+    request = world.describe("HEAD", "box", "restype=container")
+    del request.headers["x-ms-version"]
+    assert world.send(request).headers["x-ms-version"] == "2020-10-02"
+    set_default = b"<StorageServiceProperties><DefaultServiceVersion>2021-12-02</DefaultServiceVersion>"
+    body = set_default + b"</StorageServiceProperties>"
+    assert world.ask("PUT", "", "restype=service&comp=properties", body=body).status == 202
+    request = world.describe("HEAD", "box", "restype=container")
+    del request.headers["x-ms-version"]
+    assert world.send(request).headers["x-ms-version"] == "2021-12-02"
