@@ -92,6 +92,15 @@ class AmqpClient:
         self._attach_link(LOAD_HANDLE, "load", self.entity.address, is_sender=is_sender, modes=modes)
         self.socket.setblocking(False)
 
+    def cycle(self, times: int) -> None:
+        """Detach the load's link of a sender and attach it again, so many times, under a new name each."""
+        self.socket.settimeout(SET_UP_SECONDS_MAX)
+        for number in range(times):
+            self._send(described(wire.DETACH, uint(LOAD_HANDLE), True))
+            self._wait(lambda code, _: code == wire.DETACH)
+            self._attach_link(LOAD_HANDLE, f"load-{number}", self.entity.address, is_sender=True, modes=(0, 0))
+        self.socket.setblocking(False)
+
     def close(self) -> None:
         """Say goodbye where that is still possible, and close the socket."""
         try:

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from localzure.services.servicebus.model import MessageState
 from localzure.services.servicebus.raw import pairs_of
 from localzure_protocols.amqp.codec import AmqpDecodeError, Symbol, decode, encode, list_item, skip
 from localzure_protocols.amqp.message import (
@@ -33,7 +32,8 @@ from localzure_protocols.amqp.message import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
+
+    from localzure.services.servicebus.model import MessageState
 
 FORMAT = 1
 """First byte of a stored message. Another layout gets another number."""
@@ -192,52 +192,59 @@ def value_at(section: bytes) -> int:
 
 
 def render(
-    value: bytes, sequence_number: int, state: MessageState, locked_until: int | None = None
+    value: bytes,
+    sequence_number: int,
+    *,
+    state: MessageState | None = None,
+    locked_until: int | None = None,
+    token: bytes = b"",
 ) -> tuple[Fixed, bytes, bytes]:
     """Make the message that a client gets: (fixed header, the sections that are written anew, the rest as it came).
 
-    `locked_until` is an instant, for messages that are delivered under a lock. The types of the annotations are what
-    .NET and Java insist on.
+    `state` is told where a message is looked at or fetched by its number. One that is delivered under a lock has the
+    instant until which it is locked, and its `token`: 16 bytes, the delivery tag. The types of the annotations are what
+    .NET and Java insist on; which of them are there is what Microsoft's own tests find in Azure.
     """
     fixed = Fixed._make(_FIXED.unpack_from(value))
     fields_end = _FIXED.size + fixed.header_size
     pairs_end = fields_end + fixed.annotations_size
-    broker_pairs = (
-        _SEQUENCE_NUMBER, sequence_number,
-        _ENQUEUED_TIME, fixed.enqueued_at // 1000,
-        _ENQUEUE_SEQUENCE_NUMBER, fixed.enqueue_sequence_number,
-        _MESSAGE_STATE, state,
-    )  # fmt: skip
+    more, items = b"", 2 * fixed.annotation_count
+    if fixed.enqueue_sequence_number:
+        more, items = _ENQUEUE_SEQUENCE_NUMBER + _LONG.pack(fixed.enqueue_sequence_number), items + 2
+    if state is not None:
+        more, items = more + _MESSAGE_STATE + bytes((state,)), items + 2
+    size = fixed.annotations_size + len(more)
+    known = _SEQUENCE_NUMBER, sequence_number, _ENQUEUED_TIME, fixed.enqueued_at // 1000
     if locked_until is None:
-        annotations = _PAIRS.pack(
-            _ANNOTATIONS, _PAIRS_SIZE + fixed.annotations_size, 2 * fixed.annotation_count + 8, *broker_pairs
-        )
+        annotations = _PAIRS.pack(_ANNOTATIONS, _PAIRS_SIZE + size, items + 4, *known)
     else:
         annotations = _LOCKED_PAIRS.pack(
-            _ANNOTATIONS, _LOCKED_PAIRS_SIZE + fixed.annotations_size, 2 * fixed.annotation_count + 10, *broker_pairs,
-            _LOCKED_UNTIL, locked_until // 1000,
-        )  # fmt: skip
-    header = b"\x00\x53\x70\xc0%c\x05%b\x70%b" % (
-        fixed.header_size + 6, value[_FIXED.size : fields_end], value[_COUNT_AT : _COUNT_AT + 4],
-    )  # fmt: skip
+            _ANNOTATIONS, _LOCKED_PAIRS_SIZE + size, items + 6, *known, _LOCKED_UNTIL, locked_until // 1000
+        )
+    bare_at = pairs_end
     if fixed.delivery_annotations_size:
-        bare_at = pairs_end + fixed.delivery_annotations_size
-        front = b"".join((header, value[pairs_end:bare_at], annotations, value[fields_end:pairs_end]))
-        return fixed, front, value[bare_at:]
-    return fixed, header + annotations + value[fields_end:pairs_end], value[pairs_end:]
+        bare_at += fixed.delivery_annotations_size
+        delivery_annotations = _with_token(value[pairs_end:bare_at], token)
+    else:
+        delivery_annotations = _TOKEN_ALONE + _guid(token) if token else _NO_DELIVERY_ANNOTATIONS
+    front = b"\x00\x53\x70\xc0%c\x05%b\x70%b%b%b%b%b" % (
+        fixed.header_size + 6, value[_FIXED.size : fields_end], value[_COUNT_AT : _COUNT_AT + 4], delivery_annotations,
+        annotations, more, value[fields_end:pairs_end],
+    )  # fmt: skip
+    return fixed, front, value[bare_at:]
 
 
-def render_with_token(value: bytes, sequence_number: int, locked_until: int, token: UUID) -> bytes:
-    """A deferred message as it is fetched by number: whole, with its lock token among the delivery annotations."""
-    record = decode_record(value)
-    section = record.delivery_annotations
-    pairs = pairs_of(section, value_at(section)) if section else []
-    pairs = [pair for pair in pairs if pair[0] != _LOCK_TOKEN]
-    pairs.append((_LOCK_TOKEN, encode(token)))
-    record.delivery_annotations = map_section(
-        DELIVERY_ANNOTATIONS, len(pairs), b"".join(part for pair in pairs for part in pair)
-    )
-    return b"".join(render(encode_record(record), sequence_number, MessageState.DEFERRED, locked_until)[1:])
+def _with_token(section: bytes, token: bytes) -> bytes:
+    """A client's own delivery annotations, and the lock token if there is one."""
+    pairs = [pair for pair in pairs_of(section, value_at(section)) if pair[0] != _LOCK_TOKEN]
+    if token:
+        pairs.append((_LOCK_TOKEN, b"\x98" + _guid(token)))
+    return map_section(DELIVERY_ANNOTATIONS, len(pairs), b"".join([part for pair in pairs for part in pair]))
+
+
+def _guid(token: bytes) -> bytes:
+    """A lock token, which is in .NET's byte order as a delivery tag, as AMQP writes a UUID."""
+    return token[3::-1] + token[5:3:-1] + token[7:5:-1] + token[8:]
 
 
 _NULL = 0x40
@@ -251,14 +258,17 @@ def _key(name: str, constructor: bytes) -> bytes:
 _SEQUENCE_NUMBER = _key("x-opt-sequence-number", b"\x81")
 _ENQUEUED_TIME = _key("x-opt-enqueued-time", b"\x83")
 _ENQUEUE_SEQUENCE_NUMBER = _key("x-opt-enqueue-sequence-number", b"\x81")
-_MESSAGE_STATE = _key("x-opt-message-state", b"\x71")
+_MESSAGE_STATE = _key("x-opt-message-state", b"\x54")
 _LOCKED_UNTIL = _key("x-opt-locked-until", b"\x83")
 _LOCK_TOKEN = _key("x-opt-lock-token", b"")
 _ANNOTATIONS = b"\x00\x53\x72\xd1"
 
-_PAIRS_FORM = (
-    f">4sII{len(_SEQUENCE_NUMBER)}sq{len(_ENQUEUED_TIME)}sq{len(_ENQUEUE_SEQUENCE_NUMBER)}sq{len(_MESSAGE_STATE)}si"
-)
+_TOKEN_ALONE = b"\x00\x53\x71\xc1%c\x02%b\x98" % (len(_LOCK_TOKEN) + 18, _LOCK_TOKEN)
+"""Delivery annotations that are nothing but a lock token, up to its value."""
+_NO_DELIVERY_ANNOTATIONS = b"\x00\x53\x71\xc1\x01\x00"
+
+_LONG = Struct(">q")
+_PAIRS_FORM = f">4sII{len(_SEQUENCE_NUMBER)}sq{len(_ENQUEUED_TIME)}sq"
 _PAIRS = Struct(_PAIRS_FORM)
 _LOCKED_PAIRS = Struct(f"{_PAIRS_FORM}{len(_LOCKED_UNTIL)}sq")
 _PAIRS_SIZE, _LOCKED_PAIRS_SIZE = _PAIRS.size - 8, _LOCKED_PAIRS.size - 8

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import Entropy
     from localzure.services.servicebus.model import EntityDescription
-    from localzure_protocols.amqp.message import Sections
+    from localzure_protocols.amqp.message import Header, Sections
 
 ID_CHARACTERS_MAX = 128
 """Longest message id, session id and partition key (Azure's quota)."""
@@ -170,17 +170,17 @@ def _header(section: bytes, default_lifetime: int) -> tuple[bytes, int]:
     """
     header = split(section).header()
     lifetime = min(header.ttl * 1000 if header.ttl else FOREVER, default_lifetime)
-    return _header_fields(header.priority, header.first_acquirer, lifetime), lifetime
+    return _header_fields(header, lifetime), lifetime
 
 
-def _header_fields(priority: int | None, first_acquirer: bool | None, lifetime: int) -> bytes:
-    """Encode durable, priority, ttl and first-acquirer. Every message is durable."""
+def _header_fields(header: Header, lifetime: int) -> bytes:
+    """Encode durable, priority, ttl and first-acquirer. Every message is stored, whatever it says of itself."""
     return b"".join(
         (
-            b"\x41",
-            _NULL if priority is None else encode(Ubyte(priority)),
+            encode(header.durable),
+            _NULL if header.priority is None else encode(Ubyte(header.priority)),
             _NULL if lifetime >= FOREVER else encode(Uint(min(lifetime // 1000, TTL_MAX))),
-            _NULL if first_acquirer is None else encode(first_acquirer),
+            encode(header.first_acquirer),
         )
     )
 
@@ -193,7 +193,7 @@ def _long_lived(sections: Sections, header: bytes, default_lifetime: int) -> tup
         lifetime = max(lifetime, (expiry - created) * 1000)
     lifetime = min(lifetime, default_lifetime)
     decoded = split(header).header()
-    return _header_fields(decoded.priority, decoded.first_acquirer, lifetime), lifetime
+    return _header_fields(decoded, lifetime), lifetime
 
 
 class _Annotations(NamedTuple):

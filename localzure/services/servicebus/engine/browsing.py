@@ -11,7 +11,7 @@ from localzure.services.servicebus.engine.sessions import sessions_of
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.keys import sequence_number_of
 from localzure.services.servicebus.model import MessageState
-from localzure.services.servicebus.record import decode_fixed, render, render_with_token, session_id_of
+from localzure.services.servicebus.record import decode_fixed, render, session_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ def peek(reader: Reader, queue: Queue, first: int, limit: int, session_id: str |
     found, size = [], 0
     numbered = merge(*(_numbered(reader, queue, state, max(first, 0), session_id) for state in MessageState))
     for sequence_number, state, value in islice(numbered, min(limit, PEEK_MESSAGES_MAX)):
-        _, front, rest = render(value, sequence_number, state)
+        _, front, rest = render(value, sequence_number, state=state)
         found.append(front + rest)
         size += len(value)
         if size >= PEEK_BYTES_MAX:
@@ -85,7 +85,7 @@ def receive_deferred(
     for sequence_number, value in values:
         turn.remove(queue, MessageState.DEFERRED, sequence_number, len(value), decode_fixed(value).expires_at)
     return [
-        Fetched(b"".join(render(value, sequence_number, MessageState.DEFERRED)[1:]), None)
+        Fetched(b"".join(render(value, sequence_number, state=MessageState.DEFERRED)[1:]), None)
         for sequence_number, value in values
     ]
 
@@ -108,7 +108,10 @@ def _lock_deferred(
     queue.locks.add(lock)
     if session is None:
         broker.watch_lock(queue, deadline)
-    return Fetched(render_with_token(value, sequence_number, deadline, token), token)
+    _, front, rest = render(
+        value, sequence_number, state=MessageState.DEFERRED, locked_until=deadline, token=token.bytes_le
+    )
+    return Fetched(front + rest, token)
 
 
 def _numbered(

@@ -68,11 +68,11 @@ def lock_next(broker: Broker, supply: Supply, limit: int) -> list[Delivery]:
     tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
     deliveries, expired, at = [], [], 0
     for sequence_number, value in found:
-        fixed, front, rest = render(value, sequence_number, MessageState.ACTIVE, deadline)
+        token = tokens[at : at + TOKEN_BYTES]
+        fixed, front, rest = render(value, sequence_number, locked_until=deadline, token=token)
         if 0 < fixed.expires_at <= now:
             expired.append((sequence_number, value))
             continue
-        token = tokens[at : at + TOKEN_BYTES]
         at += TOKEN_BYTES
         queue.locks.add(
             Lock(
@@ -102,7 +102,7 @@ def take_next(broker: Broker, turn: Turn, supply: Supply, limit: int) -> list[De
     tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
     deliveries, expired, at = [], [], 0
     for sequence_number, value in found:
-        fixed, front, rest = render(value, sequence_number, MessageState.ACTIVE)
+        fixed, front, rest = render(value, sequence_number)
         if 0 < fixed.expires_at <= turn.now:
             expired.append((sequence_number, value))
             continue
