@@ -18,6 +18,8 @@ class ManualClock:
         self._now = self._wall = start
         self._monotonic = 1000.0
 
+    is_frozen = False
+
     def now(self) -> Instant:
         return self._now
 

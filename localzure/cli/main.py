@@ -13,6 +13,7 @@ import click
 
 from localzure import __version__
 from localzure.cli.ca import ca
+from localzure.cli.clock import clock
 from localzure.cli.exits import run_command
 from localzure.cli.start import start
 
@@ -31,6 +32,7 @@ def localzure(context: click.Context) -> None:
 
 localzure.add_command(start)
 localzure.add_command(ca)
+localzure.add_command(clock)
 
 
 def main(args: Sequence[str] | None = None) -> int:

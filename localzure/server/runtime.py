@@ -19,19 +19,21 @@ from typing import TYPE_CHECKING
 from localzure.server import limits, logs
 from localzure.server.amqp import AmqpDriver
 from localzure.server.background import keep_accounts, keep_checkpoints, keep_sweeping
-from localzure.server.clock import SystemClock
+from localzure.server.clock import SystemClock, VirtualClock
 from localzure.server.connection import Connections
 from localzure.server.entropy import SystemEntropy
 from localzure.server.health import Health
 from localzure.server.http import HttpContext, HttpDriver
 from localzure.server.listener import bind, endpoint, serve
 from localzure.server.own_api.about import About
+from localzure.server.own_api.clock import ClockCalls
 from localzure.server.own_api.guard import Guard
 from localzure.server.own_api.service import OwnApi
 from localzure.server.ready import ReadyFile, connection_strings
 from localzure.server.router import Router
 from localzure.server.services import Builder, Services, read_seeds
 from localzure.server.startup import StartupError
+from localzure.server.time_travel import TimeTravel
 from localzure.server.tls import tls_driver
 from localzure.server.transactions import TickTransactions
 from localzure.server.trust import Trust
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 
     from localzure.config.settings import Listener, Settings
     from localzure.server.driver import Channel, Driver
-    from localzure.services.interface import Clock, Entropy
+    from localzure.services.interface import Entropy
     from localzure.services.servicebus.seed import QueueSeed
     from localzure_protocols.events import Request
     from localzure_storage.store import Store
@@ -75,8 +77,8 @@ def run(settings: Settings, announce: Announce) -> int:
     shortage = limits.raise_descriptor_limit()
     for line in (*settings.warnings, *([shortage] if shortage else [])):
         _log.warning(line)
-    clock, entropy = SystemClock(), SystemEntropy()
-    seeds, trust = read_seeds(settings), Trust(settings, clock, entropy)
+    clock, entropy = VirtualClock(), SystemEntropy()
+    seeds, trust = read_seeds(settings), Trust(settings, SystemClock(), entropy)
     with ExitStack() as stack:
         sockets = []
         for listener in settings.listeners():
@@ -108,7 +110,7 @@ class Server:
     def __init__(
         self,
         settings: Settings,
-        clock: Clock,
+        clock: VirtualClock,
         entropy: Entropy,
         sockets: list[tuple[Listener, socket.socket]],
         ready: ReadyFile,
@@ -138,7 +140,7 @@ class Server:
             builder = Builder(self._settings, transactions, self._clock, self._entropy, loop, self._seeds)
             services = builder.build()
             stack.callback(services.close)
-            own_api = self._own_api(services)
+            own_api = self._own_api(services, transactions)
             connections = self._connect(services, own_api, transactions, loop)
             stack.callback(connections.abort)
             try:
@@ -159,11 +161,12 @@ class Server:
         except StoreUnusableError as error:
             raise StartupError(str(error)) from error
 
-    def _own_api(self, services: Services) -> OwnApi:
+    def _own_api(self, services: Services, transactions: TickTransactions) -> OwnApi:
         """LocalZure's own API, with what the services add to it."""
         names = [self._settings.host, socket.gethostname(), *self._settings.admin_hosts]
         guard = Guard(names, self._settings.admin_token)
-        return OwnApi(self._health, guard, [*self._about.routes(), *services.routes])
+        clock = ClockCalls(TimeTravel(self._clock, services.alarms, services.sweeps, transactions))
+        return OwnApi(self._health, guard, [*self._about.routes(), *clock.routes(), *services.routes])
 
     def _connect(
         self,

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from localzure.config.settings import Settings, StorageAccount
+    from localzure.server.clock import VirtualClock
     from localzure.server.own_api.routes import Route
     from localzure.server.transactions import TickTransactions
-    from localzure.services.interface import AmqpService, Clock, Entropy, HttpService
+    from localzure.services.interface import AmqpService, Entropy, HttpService
     from localzure.services.servicebus.seed import QueueSeed
     from localzure_storage.store import Writer
 
@@ -87,7 +88,7 @@ class Builder:
         self,
         settings: Settings,
         transactions: TickTransactions,
-        clock: Clock,
+        clock: VirtualClock,
         entropy: Entropy,
         loop: asyncio.AbstractEventLoop,
         seeds: tuple[QueueSeed, ...],

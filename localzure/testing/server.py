@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from localzure.client import OwnApiClient
+from localzure.testing.clock import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +78,7 @@ class LocalZure:
         self._config = self._write("config.json", config) if isinstance(config, Mapping) else config
         self._env = dict(env or {})
         self._extra_args = list(extra_args)
+        self._admin_token = self._env.get("LOCALZURE_ADMIN_TOKEN")
         self._start_seconds_max = start_seconds_max
         self._stop_seconds_max = stop_seconds_max
         self._told: dict[str, Any] = {}
@@ -230,6 +232,11 @@ class LocalZure:
         return self.connection_strings["servicebus"]
 
     @property
+    def clock(self) -> ServerClock:
+        """The server's virtual time: freeze, set and advance it instead of waiting."""
+        return ServerClock(self._client)
+
+    @property
     def data_dir(self) -> Path | None:
         """Where the data is; None in memory."""
         return self._data_dir
@@ -292,7 +299,7 @@ class LocalZure:
 
     def _client(self) -> OwnApiClient:
         """For calls to LocalZure's own API."""
-        return OwnApiClient(self.endpoints["gateway"])
+        return OwnApiClient(self.endpoints["gateway"], self._admin_token)
 
     def _fetch_ca(self) -> Path:
         """A copy of the certificate that the server tells; every HTTP listener does."""
