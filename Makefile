@@ -4,6 +4,8 @@
 #   make test                       lint and every test
 #   make lint                       formatting, types, import contracts
 #   make conformance                the SDKs of other languages, which need Node.js
+#   make image                      the container image, with docker or podman
+#   make image-test                 builds the image, and uses containers of it
 #   make bench                      speed and memory; make bench SCALE=full takes minutes
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter that .venv is made from, JOBS=8 how many tests run at once.
@@ -18,7 +20,7 @@ SDK_7_14 := $(VENV)/sdk-servicebus-7.14
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint conformance bench
+.PHONY: run test lint conformance image image-test bench
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -35,6 +37,13 @@ lint: $(VENV)/.installed-dev
 
 conformance: $(VENV)/.installed-dev $(JS)/node_modules/.installed
 	$(BIN)/python -m pytest tests/conformance
+
+image:
+	@engine=$$(command -v docker || command -v podman) || { echo "make: docker or podman is missing" >&2; exit 1; }; \
+	exec "$$engine" build --tag localzure $(ARGS) .
+
+image-test: $(VENV)/.installed-dev
+	LOCALZURE_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/container
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.run --scale $(SCALE) $(ARGS)

@@ -24,8 +24,8 @@ TOKEN_VARIABLE = f"{PREFIX}ADMIN_TOKEN"
 def find_endpoint(environment: Mapping[str, str]) -> str:
     """Return the URL of the server that the environment means.
 
-    `LOCALZURE_ENDPOINT`, the gateway that the ready-file of `LOCALZURE_READY_FILE` names, the port of
-    `LOCALZURE_PORT`, or the default port, in this order. Raises ClickException for a ready-file that is none.
+    `LOCALZURE_ENDPOINT`, the gateway or first HTTP port that the ready-file of `LOCALZURE_READY_FILE` names, the
+    port of `LOCALZURE_PORT`, or the default port, in this order. Raises ClickException for a ready-file that is none.
     """
     if endpoint := environment.get(ENDPOINT_VARIABLE):
         return endpoint
@@ -37,10 +37,11 @@ def find_endpoint(environment: Mapping[str, str]) -> str:
 
 def _told(ready_file: Path) -> str:
     try:
-        return str(json.loads(ready_file.read_bytes())["endpoints"]["gateway"])
+        endpoints = json.loads(ready_file.read_bytes())["endpoints"]
+        return str(endpoints.get("gateway") or next(url for url in endpoints.values() if url.startswith("http")))
     except FileNotFoundError:
         raise click.ClickException(f"no server serves: there is no ready-file {ready_file}") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
         raise click.ClickException(f"{ready_file} is no ready-file of a server") from None
 
 

@@ -15,6 +15,7 @@ from localzure import __version__
 from localzure.cli.ca import ca
 from localzure.cli.clock import clock
 from localzure.cli.exits import run_command
+from localzure.cli.health import health
 from localzure.cli.start import start
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def localzure(context: click.Context) -> None:
 localzure.add_command(start)
 localzure.add_command(ca)
 localzure.add_command(clock)
+localzure.add_command(health)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -97,7 +97,13 @@ OPTIONS: tuple[Option, ...] = (
         "services", "--services", values.services, "NAMES", "Services to run, such as blob,servicebus (default all)."
     ),
     Option("admin.token", "--admin-token", values.text, "TEXT", "Bearer token that LocalZure's own API then demands."),
-    Option("admin.hosts", None, values.hosts, "", "Host names, beside local ones, by which its own API is called."),
+    Option(
+        "admin.hosts",
+        "--admin-hosts",
+        values.hosts,
+        "NAMES",
+        "Host names, beside local ones, by which LocalZure's own API may be called.",
+    ),
     Option(
         "log.level",
         "--log-level",

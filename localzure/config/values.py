@@ -138,8 +138,9 @@ def host(raw: object, _base: Path) -> str:
 
 
 def hosts(raw: object, base: Path) -> tuple[str, ...]:
-    """A host name, or a list of them."""
-    return tuple(host(one, base) for one in (raw if isinstance(raw, list) else [raw]))
+    """Host names, as a list or parted by commas."""
+    names = raw.split(",") if isinstance(raw, str) else raw
+    return tuple(host(one, base) for one in (names if isinstance(names, list) else [names]))
 
 
 def path(raw: object, base: Path) -> Path:
