@@ -8,12 +8,13 @@ piece pins its content and reads each piece with a view of its own.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
+from localzure.services.blob.checksums import Summing
 from localzure.services.blob.engine.content import ContentReader
 
 if TYPE_CHECKING:
+    from localzure.services.blob.checksums import Sums
     from localzure.services.blob.engine.state import Engine
     from localzure.services.blob.model import BlobRecord
     from localzure.services.interface import Transactions
@@ -36,7 +37,7 @@ class Upload:
     def __init__(self, transactions: Transactions, extents: Extents, *, with_md5: bool) -> None:
         self._transactions = transactions
         self._extents = extents
-        self._digest = hashlib.md5(usedforsecurity=False) if with_md5 else None
+        self._summing = Summing(with_md5=with_md5)
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._extent: ExtentId | None = None
@@ -49,8 +50,7 @@ class Upload:
         if self._failure is not None:
             raise self._failure
         self.size += len(data)
-        if self._digest is not None:
-            self._digest.update(data)
+        self._summing.update(data)
         self._pending.append(data)
         self._pending_bytes += len(data)
         if self._pending_bytes >= STEP_BYTES:
@@ -58,9 +58,9 @@ class Upload:
                 self._append(writer)
             self._transactions.after_commit(_nothing, self._fail)
 
-    def md5(self) -> bytes | None:
-        """The MD5 of what arrived, where it was asked for."""
-        return None if self._digest is None else self._digest.digest()
+    def sums(self) -> Sums:
+        """The sums of what arrived."""
+        return self._summing.sums()
 
     def content(self, writer: Writer, inline_max: int) -> bytes | ExtentId:
         """Return the whole content: itself up to `inline_max` bytes, else as an extent. Raises StorageError."""

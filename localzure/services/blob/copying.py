@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from localzure.services.blob import growing_requests, replies, requests, sources
+from localzure.services.blob import checksums, growing_requests, replies, requests, sources
+from localzure.services.blob.checksums import Promise, Sums
 from localzure.services.blob.engine import appends, blocks, copies, pages
 from localzure.services.blob.engine.copies import CopyBlob
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.handling import writing
-from localzure.services.blob.uploading import check_digest
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.sinks import Bodiless
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from localzure.services.blob.call import Call
     from localzure.services.blob.engine.copies import Source
     from localzure.services.blob.engine.state import Engine, Moment
+    from localzure.services.blob.handling import Handler
     from localzure.services.blob.model import BlobRecord, Block
     from localzure.services.interface import BodySink
     from localzure_storage.store import Writer
@@ -40,7 +40,6 @@ def _copy(call: Call) -> CopyBlob:
         keeps_tags=headers.get("x-ms-copy-source-tag-option", "REPLACE").upper() == "COPY",
         seals=requests.flag(call, "x-ms-seal-blob") if "x-ms-seal-blob" in headers else None,
         rehydrate_priority=requests.priority(call),
-        md5=requests.md5(call, "x-ms-source-content-md5"),
     )
 
 
@@ -58,14 +57,34 @@ def _put(call: Call) -> CopyBlob:
     return command
 
 
-def _do_copy(engine: Engine, writer: Writer, command: CopyBlob, moment: Moment) -> BlobRecord:
-    if command.md5 is not None:
-        source = _source(engine, writer, command.source, moment)
-        if source.length <= DIGEST_BYTES_MAX:
-            data = copies.read_range(engine, writer, source, 0, source.length)
-            check_digest(command.md5, hashlib.md5(data, usedforsecurity=False).digest())
-    _source(engine, writer, command.source, moment)
-    return copies.copy(engine, writer, command, moment)
+def _copying(
+    read: Callable[[Call], CopyBlob],
+    render: Callable[[Call, BlobRecord, Sums | None], HttpReply],
+    *,
+    hides_conditions: bool = False,
+) -> Handler:
+    """Make the handler of a copy that may say what sums its source has."""
+
+    def handle(call: Call) -> BodySink:
+        command = read(call)
+        promised = checksums.source_promise(call)
+
+        def finish() -> HttpReply:
+            parts = call.parts
+            with parts.transactions.writer() as writer:
+                moment = parts.writing()
+                source = _source(parts.engine, writer, command.source, moment, hides_conditions=hides_conditions)
+                sums = None
+                if promised != Promise() and source.length <= DIGEST_BYTES_MAX:
+                    data = copies.read_range(parts.engine, writer, source, 0, source.length)
+                    sums = checksums.sums_of(data, with_md5=True)
+                    promised.check(sums)
+                record = copies.copy(parts.engine, writer, command, moment)
+            return render(call, record, sums)
+
+        return Bodiless(finish)
+
+    return handle
 
 
 def _source(
@@ -81,7 +100,11 @@ def _source(
         raise
 
 
-def _render_copy(call: Call, record: BlobRecord) -> HttpReply:
+def _render_incremental(call: Call, record: BlobRecord) -> HttpReply:
+    return _render_copy(call, record, None)
+
+
+def _render_copy(call: Call, record: BlobRecord, _sums: Sums | None) -> HttpReply:
     headers = replies.tagged(call, record)
     # Azure answers an incremental copy before it begins, whatever its size: clients wait for the destination.
     assert record.copy is not None, "a copy leaves its trace"
@@ -90,18 +113,18 @@ def _render_copy(call: Call, record: BlobRecord) -> HttpReply:
     return HttpReply(202, headers)
 
 
-def _render_put(call: Call, record: BlobRecord) -> HttpReply:
-    return replies.blob_written(call, record, record.headers.content_md5)
+def _render_put(call: Call, record: BlobRecord, sums: Sums | None) -> HttpReply:
+    return replies.blob_written(call, record, sums or Sums(record.headers.content_md5, None))
 
 
 def _render_abort(call: Call, _reply: None) -> HttpReply:
     return replies.done(call, None)
 
 
-start_copy = writing(_copy, _do_copy, _render_copy)
-put_from_url = writing(_put, _do_copy, _render_put)
+start_copy = _copying(_copy, _render_copy)
+put_from_url = _copying(_put, _render_put, hides_conditions=True)
 abort_copy = writing(requests.on_base_blob, copies.abort, _render_abort)
-incremental_copy = writing(_copy, copies.copy_incremental, _render_copy)
+incremental_copy = writing(_copy, copies.copy_incremental, _render_incremental)
 
 
 # --- ranges -------------------------------------------------------------------------------------------------------
@@ -110,14 +133,14 @@ incremental_copy = writing(_copy, copies.copy_incremental, _render_copy)
 def _taking(
     call: Call,
     length_max: int,
-    use: Callable[[Engine, Writer, Block, Moment], HttpReply],
+    use: Callable[[Engine, Writer, Block, Sums | None, Moment], HttpReply],
     *,
     hides_conditions: bool = False,
 ) -> BodySink:
     """Return the sink of an operation that takes a range of its source; `use` gets it as a pinned block."""
     source = sources.read(call)
     asked = requests.byte_range(call, "x-ms-source-range")
-    expected = requests.md5(call, "x-ms-source-content-md5")
+    promised = checksums.source_promise(call)
 
     def finish() -> HttpReply:
         parts = call.parts
@@ -131,12 +154,16 @@ def _taking(
                 raise BlobError("InvalidRange")
             if last - first >= length_max:
                 raise BlobError("RequestBodyTooLarge", MaxLimit=str(length_max))
-            if expected is not None:
-                data = copies.read_range(engine, writer, record, first, last - first + 1)
-                check_digest(expected, hashlib.md5(data, usedforsecurity=False).digest())
+            sums = None
+            if promised != Promise():
+                sums = checksums.sums_of(
+                    copies.read_range(engine, writer, record, first, last - first + 1),
+                    with_md5=promised.md5 is not None,
+                )
+                promised.check(sums)
             block = copies.take_range(engine, writer, record, first, last - first + 1)
             try:
-                return use(engine, writer, block, moment)
+                return use(engine, writer, block, sums, moment)
             finally:
                 engine.extents.unpin(block.extent)
 
@@ -146,11 +173,10 @@ def _taking(
 def put_block_from_url(call: Call) -> BodySink:
     """Put Block From URL."""
     command = requests.stage_block(call)
-    expected = requests.md5(call, "x-ms-source-content-md5")
 
-    def use(engine: Engine, writer: Writer, block: Block, moment: Moment) -> HttpReply:
+    def use(engine: Engine, writer: Writer, block: Block, sums: Sums | None, moment: Moment) -> HttpReply:
         blocks.stage(engine, writer, command, block, moment)
-        return replies.block_staged(call, expected)
+        return replies.block_staged(call, sums)
 
     return _taking(call, 4000 * 1024 * 1024, use)
 
@@ -158,11 +184,10 @@ def put_block_from_url(call: Call) -> BodySink:
 def append_from_url(call: Call) -> BodySink:
     """Append Block From URL. Azure reads its source with the conditions, and answers 404 where they do not hold."""
     command = growing_requests.append_block(call)
-    expected = requests.md5(call, "x-ms-source-content-md5")
 
-    def use(engine: Engine, writer: Writer, block: Block, moment: Moment) -> HttpReply:
+    def use(engine: Engine, writer: Writer, block: Block, sums: Sums | None, moment: Moment) -> HttpReply:
         appended = appends.append(engine, writer, command, block, moment)
-        return replies.block_appended(call, appended, expected)
+        return replies.block_appended(call, appended, sums)
 
     return _taking(call, growing_requests.APPEND_BYTES_MAX, use, hides_conditions=True)
 
@@ -170,12 +195,11 @@ def append_from_url(call: Call) -> BodySink:
 def put_pages_from_url(call: Call) -> BodySink:
     """Put Page From URL."""
     command = growing_requests.write_pages(call)
-    expected = requests.md5(call, "x-ms-source-content-md5")
 
-    def use(engine: Engine, writer: Writer, block: Block, moment: Moment) -> HttpReply:
+    def use(engine: Engine, writer: Writer, block: Block, sums: Sums | None, moment: Moment) -> HttpReply:
         if block.size != command.stop - command.start:
             raise BlobError("InvalidPageRange")
         record = pages.write(engine, writer, command, block, moment)
-        return replies.pages_written(call, record, expected)
+        return replies.pages_written(call, record, sums)
 
     return _taking(call, growing_requests.PAGES_BYTES_MAX, use)

@@ -42,6 +42,13 @@ BLOB_ERRORS: Mapping[str, ErrorRow] = {
         409, "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks."
     ),
     "BlockListTooLong": ErrorRow(400, "The block list may not contain more than 50,000 blocks."),
+    "BothCrc64AndMd5HeaderPresent": ErrorRow(400, "Both x-ms-content-crc64 header and Content-MD5 header are present."),
+    "BothCrc64AndMd5RangeHeaderPresent": ErrorRow(
+        400, "Both x-ms-range-get-content-crc64 header and x-ms-range-get-content-md5 header are present."
+    ),
+    "BothCrc64AndMsMd5HeaderPresent": ErrorRow(
+        400, "Both x-ms-content-crc64 header and x-ms-blob-content-md5 header are present."
+    ),
     "CannotVerifyCopySource": ErrorRow(403, "Could not verify the copy source within the specified time."),
     "ContainerAlreadyExists": ErrorRow(409, "The specified container already exists."),
     "ContainerBeingDeleted": ErrorRow(409, "The specified container is being deleted. Try operation later."),

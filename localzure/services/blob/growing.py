@@ -10,12 +10,13 @@ from localzure.services.blob.engine.pages import GetPageRanges
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.handling import reading, writing, xml_reply
 from localzure.services.blob.model import Block
-from localzure.services.blob.uploading import Uploading, check_digest, content_length
+from localzure.services.blob.uploading import Uploading, upload_head
 from localzure.services.storage_rest.headers import reply_headers
 
 if TYPE_CHECKING:
     from localzure.services.blob.bodies import Upload
     from localzure.services.blob.call import Call
+    from localzure.services.blob.checksums import Sums
     from localzure.services.blob.engine.pages import PageRanges
     from localzure.services.blob.model import BlobRecord
     from localzure.services.interface import BodySink, HttpReply
@@ -23,46 +24,40 @@ if TYPE_CHECKING:
 
 def append_block(call: Call) -> BodySink:
     """Append Block."""
-    length = content_length(call, growing_requests.APPEND_BYTES_MAX)
-    if not length:
+    head = upload_head(call, growing_requests.APPEND_BYTES_MAX)
+    if not head.length:
         raise requests.bad_header("Content-Length", "0")
     command = growing_requests.append_block(call)
-    sent = requests.md5(call, "content-md5")
     parts = call.parts
     with parts.transactions.reader() as reader:
-        appends.check(parts.engine, reader, command, length, parts.reading())
+        appends.check(parts.engine, reader, command, head.length, parts.reading())
 
-    def finish(upload: Upload) -> HttpReply:
-        digest = upload.md5()
-        check_digest(sent, digest)
+    def finish(upload: Upload, sums: Sums) -> HttpReply:
         with parts.transactions.writer() as writer:
-            block = Block("", length, upload.extent(writer))
+            block = Block("", head.length, upload.extent(writer))
             appended = appends.append(parts.engine, writer, command, block, parts.writing())
-        return replies.block_appended(call, appended, digest)
+        return replies.block_appended(call, appended, sums)
 
-    return Uploading(call, length, finish, with_md5=sent is not None)
+    return Uploading(call, head, finish)
 
 
 def put_pages(call: Call) -> BodySink:
     """Put Page, writing."""
-    length = content_length(call, growing_requests.PAGES_BYTES_MAX)
+    head = upload_head(call, growing_requests.PAGES_BYTES_MAX)
     command = growing_requests.write_pages(call)
-    if length != command.stop - command.start:
-        raise requests.bad_header("Content-Length", str(length))
-    sent = requests.md5(call, "content-md5")
+    if head.length != command.stop - command.start:
+        raise requests.bad_header("Content-Length", str(head.length))
     parts = call.parts
     with parts.transactions.reader() as reader:
         pages.check(parts.engine, reader, command, parts.reading())
 
-    def finish(upload: Upload) -> HttpReply:
-        digest = upload.md5()
-        check_digest(sent, digest)
+    def finish(upload: Upload, sums: Sums) -> HttpReply:
         with parts.transactions.writer() as writer:
-            block = Block("", length, upload.extent(writer))
+            block = Block("", head.length, upload.extent(writer))
             record = pages.write(parts.engine, writer, command, block, parts.writing())
-        return replies.pages_written(call, record, digest)
+        return replies.pages_written(call, record, sums)
 
-    return Uploading(call, length, finish, with_md5=sent is not None)
+    return Uploading(call, head, finish)
 
 
 def _get_ranges(call: Call) -> GetPageRanges:

@@ -5,13 +5,13 @@ A handler takes a call whose head has arrived and returns the sink for its body.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from localzure.auth.authenticate import refuse_anonymous
 from localzure.auth.principal import PrincipalKind
-from localzure.services.blob import documents, replies, requests
+from localzure.services.blob import checksums, documents, replies, requests
 from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES, open_body
+from localzure.services.blob.checksums import Promise, Summing, Sums
 from localzure.services.blob.engine import blobs, blocks, containers, listing, past
 from localzure.services.blob.engine.content import ContentReader
 from localzure.services.blob.engine.past import CreateSnapshot
@@ -27,7 +27,8 @@ from localzure.services.blob.model import (
     SetBlobHeaders,
     SetBlobMetadata,
 )
-from localzure.services.blob.uploading import Uploading, check_digest, content_length
+from localzure.services.blob.structured import STRUCTURED_BODY, StructuredSource
+from localzure.services.blob.uploading import Uploading, asks_structured, content_length, upload_head
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import reply_headers
 from localzure.services.storage_rest.sinks import Bodiless
@@ -132,7 +133,8 @@ def get_blob(call: Call) -> BodySink:
     """Get Blob: the whole of it, or a range."""
     command = requests.on_blob(call)
     asked = requests.byte_range(call)
-    with_digest = _wants_range_digest(call, asked)
+    sum_name = _wanted_range_sum(call, asked)
+    is_structured = asks_structured(call)
 
     def finish() -> HttpReply:
         parts = call.parts
@@ -141,20 +143,34 @@ def get_blob(call: Call) -> BodySink:
             if record.tier == "Archive":
                 raise BlobError("BlobArchived" if record.rehydration is None else "BlobBeingRehydrated")
             if asked is None:
-                return _whole_reply(call, reader, record)
-            return _range_reply(call, reader, record, asked, with_digest=with_digest)
+                reply = _whole_reply(call, reader, record)
+            else:
+                reply = _range_reply(call, reader, record, asked, sum_name)
+        return _structure(reply) if is_structured else reply
 
     return Bodiless(finish)
 
 
-def _wants_range_digest(call: Call, asked: ByteRange | None) -> bool:
-    text = call.request.headers.get("x-ms-range-get-content-md5")
-    if text is None or text.lower() == "false":
-        return False
-    is_short = asked is not None and asked.last is not None and asked.last - asked.first < RANGE_DIGEST_BYTES_MAX
-    if text.lower() != "true" or not is_short:
-        raise requests.bad_header("x-ms-range-get-content-md5", text)
-    return True
+def _structure(reply: HttpReply) -> HttpReply:
+    length = len(reply.body) if isinstance(reply.body, bytes) else reply.body.length
+    reply.headers.append(("x-ms-structured-body", STRUCTURED_BODY))
+    reply.headers.append(("x-ms-structured-content-length", str(length)))
+    reply.body = StructuredSource(reply.body)
+    return reply
+
+
+def _wanted_range_sum(call: Call, asked: ByteRange | None) -> str | None:
+    """Return which sum of a range a download shall tell: `md5`, `crc64` or none. Raises BlobError."""
+    wanted: list[str] = []
+    for name in ("md5", "crc64"):
+        header = f"x-ms-range-get-content-{name}"
+        if requests.flag(call, header):
+            if asked is None or asked.last is None or asked.last - asked.first >= RANGE_DIGEST_BYTES_MAX:
+                raise requests.bad_header(header, "true")
+            wanted.append(name)
+    if len(wanted) > 1:
+        raise BlobError("BothCrc64AndMd5RangeHeaderPresent")
+    return wanted[0] if wanted else None
 
 
 def _whole_reply(call: Call, reader: Reader, record: BlobRecord) -> HttpReply:
@@ -166,7 +182,7 @@ def _whole_reply(call: Call, reader: Reader, record: BlobRecord) -> HttpReply:
     return HttpReply(200, headers, open_body(parts.engine, parts.transactions, reader, record, 0, record.length))
 
 
-def _range_reply(call: Call, reader: Reader, record: BlobRecord, asked: ByteRange, *, with_digest: bool) -> HttpReply:
+def _range_reply(call: Call, reader: Reader, record: BlobRecord, asked: ByteRange, sum_name: str | None) -> HttpReply:
     if asked.first >= record.length:
         raise BlobError("InvalidRange", headers=(("content-range", f"bytes */{record.length}"),))
     last = record.length - 1 if asked.last is None else min(asked.last, record.length - 1)
@@ -176,9 +192,10 @@ def _range_reply(call: Call, reader: Reader, record: BlobRecord, asked: ByteRang
     if record.headers.content_md5 is not None:
         headers.append(("x-ms-blob-content-md5", replies.md5_text(record.headers.content_md5)))
     parts = call.parts
-    if with_digest:
+    if sum_name is not None:
         data = ContentReader(parts.engine, record).read_all(reader, asked.first, length)
-        headers.append(("content-md5", replies.md5_text(hashlib.md5(data, usedforsecurity=False).digest())))
+        sums = checksums.sums_of(data, with_md5=sum_name == "md5")
+        headers += Sums(sums.md5, sums.crc64 if sum_name == "crc64" else None).headers()
         return HttpReply(206, headers, data)
     body = open_body(parts.engine, parts.transactions, reader, record, asked.first, length)
     return HttpReply(206, headers, body)
@@ -189,83 +206,80 @@ def _range_reply(call: Call, reader: Reader, record: BlobRecord, asked: ByteRang
 
 def put_blob(call: Call) -> BodySink:
     """Put Blob, of a block blob."""
-    length = content_length(call, PUT_BLOB_BYTES_MAX)
+    head = upload_head(call, PUT_BLOB_BYTES_MAX)
     target = requests.on_base_blob(call)
     properties = requests.blob_properties(call, has_content=True)
-    sent = requests.md5(call, "content-md5")
-    kept = properties.headers.content_md5
+    kept = Promise(properties.headers.content_md5)
+    if kept.md5 is not None and head.promise.crc64 is not None:
+        raise BlobError("BothCrc64AndMsMd5HeaderPresent")
     parts = call.parts
-    if length > STEP_BYTES:
+    if head.length > STEP_BYTES:
         with parts.transactions.reader() as reader:
             blobs.check_put(parts.engine, reader, target, parts.reading())
 
-    def finish(upload: Upload) -> HttpReply:
-        digest = upload.md5()
-        assert digest is not None, "the upload was told to compute it"
-        check_digest(sent, digest)
-        check_digest(kept, digest)
-        properties.headers.content_md5 = digest
+    def finish(upload: Upload, sums: Sums) -> HttpReply:
+        kept.check(sums)
+        properties.headers.content_md5 = sums.md5
         with parts.transactions.writer() as writer:
             content = upload.content(writer, INLINE_BYTES_MAX)
-            record = blobs.put(parts.engine, writer, target, properties, content, length, parts.writing())
-        return replies.blob_written(call, record, digest)
+            record = blobs.put(parts.engine, writer, target, properties, content, head.length, parts.writing())
+        return replies.blob_written(call, record, sums)
 
-    return Uploading(call, length, finish, with_md5=True)
+    return Uploading(call, head, finish, with_md5=True)
 
 
 def put_block(call: Call) -> BodySink:
     """Put Block."""
-    length = content_length(call, PUT_BLOCK_BYTES_MAX)
-    if not length:
+    head = upload_head(call, PUT_BLOCK_BYTES_MAX)
+    if not head.length:
         raise requests.bad_header("Content-Length", "0")
     command = requests.stage_block(call)
-    sent = requests.md5(call, "content-md5")
     parts = call.parts
-    if length > STEP_BYTES:
+    if head.length > STEP_BYTES:
         with parts.transactions.reader() as reader:
             blocks.check_stage(parts.engine, reader, command, parts.reading())
 
-    def finish(upload: Upload) -> HttpReply:
-        digest = upload.md5()
-        check_digest(sent, digest)
+    def finish(upload: Upload, sums: Sums) -> HttpReply:
         with parts.transactions.writer() as writer:
-            blocks.stage(parts.engine, writer, command, Block("", length, upload.extent(writer)), parts.writing())
-        return replies.block_staged(call, digest)
+            blocks.stage(parts.engine, writer, command, Block("", head.length, upload.extent(writer)), parts.writing())
+        return replies.block_staged(call, sums)
 
-    return Uploading(call, length, finish, with_md5=sent is not None)
+    return Uploading(call, head, finish)
 
 
 class _CommittingBlocks:
     """The sink of Put Block List: the list is read as it arrives."""
 
-    __slots__ = ("_call", "_digest", "_expected", "_left", "_properties", "_reader", "_target")
+    __slots__ = ("_call", "_left", "_promise", "_properties", "_reader", "_summing", "_target")
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._left = content_length(call, BLOCK_LIST_BYTES_MAX)
+        self._left = content_length(call)
+        if self._left > BLOCK_LIST_BYTES_MAX:
+            raise BlobError("RequestBodyTooLarge", MaxLimit=str(BLOCK_LIST_BYTES_MAX))
         self._target = requests.on_base_blob(call)
         self._properties = requests.blob_properties(call, has_content=False)
-        self._expected = requests.md5(call, "content-md5")
-        self._digest = hashlib.md5(usedforsecurity=False)
+        self._promise = checksums.promise(call)
+        self._summing = Summing(with_md5=True)
         self._reader = documents.BlockListReader()
 
     def write(self, data: bytes) -> None:
         """See `BodySink`."""
         self._left -= len(data)
-        self._digest.update(data)
+        self._summing.update(data)
         self._reader.feed(data)
 
     def finish(self) -> HttpReply:
         """See `BodySink`."""
         if self._left:
             raise requests.bad_header("Content-Length", self._call.request.headers["content-length"])
-        digest = self._digest.digest()
-        check_digest(self._expected, digest)
+        sums = self._summing.sums()
+        self._promise.check(sums)
         command = CommitBlocks(self._target, self._properties, self._reader.close())
         parts = self._call.parts
         with parts.transactions.writer() as writer:
             record = blocks.commit(parts.engine, writer, command, parts.writing())
-        return replies.blob_written(self._call, record, digest)
+        return replies.blob_written(self._call, record, sums)
 
     def abandon(self) -> None:
         """See `BodySink`."""

@@ -5,10 +5,9 @@ Each handler ends the same way: one transaction, one decision of the engine, one
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, TypeVar
 
-from localzure.services.blob import requests
+from localzure.services.blob import checksums
 from localzure.services.blob.errors import BlobError
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import reply_headers
@@ -77,11 +76,10 @@ def writing_document(
     """Make the handler of an operation that writes what an XML document says; None stands for an empty body."""
 
     def handle(call: Call) -> BodySink:
-        expected = requests.md5(call, "content-md5")
+        promised = checksums.promise(call)
 
         def finish(body: bytes) -> HttpReply:
-            if expected is not None and hashlib.md5(body, usedforsecurity=False).digest() != expected:
-                raise BlobError("Md5Mismatch")
+            promised.check(checksums.sums_of(body, with_md5=promised.md5 is not None))
             try:
                 document = parse_document(body) if body else None
             except XmlError as error:

@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 Resource = Literal["service", "container", "blob"]
 
 
-UNBUILT_HEADERS = frozenset(
-    {
-        "x-ms-content-crc64",
-        "x-ms-range-get-content-crc64",
-        "x-ms-structured-body",
-        "x-ms-structured-content-length",
-    }
-)
-"""Headers that change what a built operation means and that none of them takes yet: with one of them it is a 501."""
-
 CONDITION_HEADERS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 """The conditional headers."""
 
@@ -68,7 +58,7 @@ class Operation:
     conditions: frozenset[str]
     """The conditional headers that it takes."""
     refused: frozenset[str]
-    """The headers with which it is refused: other conditions, and what is not built."""
+    """The conditional headers with which it is refused."""
     public: Literal["blob", "container"] | None
     """The least public access with which anonymous callers may do it."""
     handler: Handler | None
@@ -101,7 +91,7 @@ def _row(
         when,
         permission,
         conditions,
-        UNBUILT_HEADERS | (CONDITION_HEADERS - conditions),
+        CONDITION_HEADERS - conditions,
         public,
         handler,
     )
@@ -531,9 +521,7 @@ def not_implemented(operation: Operation) -> BlobError:
 def refuse_header(operation: Operation, headers: Mapping[str, str]) -> BlobError:
     """Return the error for the first header that is among `operation.refused`."""
     name = next(name for name in headers if name in operation.refused)
-    if name in CONDITION_HEADERS:
-        return BlobError("ConditionHeadersNotSupported", HeaderName=name)
-    return BlobError("NotImplemented", Operation=operation.name, HeaderName=name)
+    return BlobError("ConditionHeadersNotSupported", HeaderName=name)
 
 
 def _unroutable(resource: Resource, restype: str, comp: str) -> BlobError:

@@ -15,6 +15,7 @@ from localzure.services.storage_rest.times import format_etag
 
 if TYPE_CHECKING:
     from localzure.services.blob.call import Call
+    from localzure.services.blob.checksums import Sums
     from localzure.services.blob.engine.appends import Appended
     from localzure.services.blob.model import ContainerRecord, Lease
 
@@ -136,28 +137,28 @@ def blob_changed(call: Call, record: BlobRecord) -> HttpReply:
     return HttpReply(200, headers)
 
 
-def blob_written(call: Call, record: BlobRecord, digest: bytes | None) -> HttpReply:
-    """The reply to Put Blob, with the MD5 of its content, and to Put Block List, with that of its body."""
+def blob_written(call: Call, record: BlobRecord, sums: Sums | None) -> HttpReply:
+    """The reply to Put Blob, with the sums of its content, and to Put Block List, with those of its body."""
     headers = tagged(call, record)
-    if digest is not None:
-        headers.append(("content-md5", md5_text(digest)))
+    if sums is not None:
+        headers += sums.headers()
     headers += encryption_headers(record, "x-ms-request-server-encrypted")
     return HttpReply(201, headers)
 
 
-def block_staged(call: Call, digest: bytes | None) -> HttpReply:
+def block_staged(call: Call, sums: Sums | None) -> HttpReply:
     """The reply to Put Block, with the MD5 where the request had one (since version 2019-02-02)."""
     headers = reply_headers(call.request)
-    if digest is not None:
-        headers.append(("content-md5", md5_text(digest)))
+    if sums is not None:
+        headers += sums.headers()
     headers.append(("x-ms-request-server-encrypted", "true"))
     return HttpReply(201, headers)
 
 
-def block_appended(call: Call, appended: Appended, digest: bytes | None) -> HttpReply:
+def block_appended(call: Call, appended: Appended, sums: Sums | None) -> HttpReply:
     """The reply to Append Block."""
     record = appended.record
-    reply = blob_written(call, record, digest)
+    reply = blob_written(call, record, sums)
     reply.headers += [
         ("x-ms-blob-append-offset", str(appended.offset)),
         ("x-ms-blob-committed-block-count", str(record.block_count)),
@@ -172,9 +173,9 @@ def sealed(call: Call, record: BlobRecord) -> HttpReply:
     return HttpReply(200, headers)
 
 
-def pages_written(call: Call, record: BlobRecord, digest: bytes | None) -> HttpReply:
+def pages_written(call: Call, record: BlobRecord, sums: Sums | None) -> HttpReply:
     """The reply to Put Page."""
-    reply = blob_written(call, record, digest)
+    reply = blob_written(call, record, sums)
     reply.headers.append(("x-ms-blob-sequence-number", str(record.sequence_number)))
     return reply
 

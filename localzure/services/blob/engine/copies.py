@@ -62,7 +62,6 @@ class CopyBlob(Struct):
     """Put Blob From URL leaves no trace of a copy, and always makes a block blob."""
     seals: bool | None = None
     rehydrate_priority: str = "Standard"
-    md5: bytes | None = None
 
 
 def find_source(engine: Engine, reader: Reader, source: Source, moment: Moment) -> BlobRecord:

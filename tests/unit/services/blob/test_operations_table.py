@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from localzure.services.blob.errors import BLOB_ERRORS, BlobError
-from localzure.services.blob.operations import OPERATIONS, UNBUILT_HEADERS, Operation, find
+from localzure.services.blob.operations import OPERATIONS, Operation, find
 from tests.blob_world import BlobWorld
 from tests.unit.services.blob.spec_reader import SpecOperation, read
 
@@ -84,17 +84,6 @@ def test_what_is_not_built_says_so_and_names_itself(row: SpecOperation) -> None:
     if row["method"] != "HEAD":
         assert answer.xml.findtext("Operation") == row["name"]
     assert world.get("box/blob").body == b"before"
-
-
-@pytest.mark.parametrize("header", sorted(UNBUILT_HEADERS))
-def test_headers_that_are_not_built_are_not_passed_over(header: str) -> None:
-    world = BlobWorld()
-    world.container()
-    answer = world.put("box/blob", headers={header: "x"})
-    assert (answer.status, answer.code) == (501, "NotImplemented")
-    assert answer.xml.findtext("Operation") == "BlockBlob_Upload"
-    assert answer.xml.findtext("HeaderName") == header
-    assert world.get("box/blob").status == 404
 
 
 @pytest.mark.parametrize(
