@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from localzure.services.servicebus.decimals import DECIMAL128, with_written_anew
 from localzure.services.servicebus.durations import FOREVER
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.raw import items_of, list_of, pairs_of
@@ -94,6 +95,8 @@ def admit(
         if code > PROPERTIES:
             if code == APPLICATION_PROPERTIES:
                 application_properties_size = end - start
+                if payload.find(DECIMAL128, value_start, end) > 0:
+                    payload = sections.payload = with_written_anew(payload, value_start, end)
         elif code == PROPERTIES:
             properties, properties_at = payload[start:end], value_start - start
         elif code == HEADER:
