@@ -91,21 +91,19 @@ def _answer(call: Call, part: _Part) -> HttpReply:
         method=part.method,
         raw_path=url.path,
         raw_query=url.query,
-        headers={"x-ms-version": call.request.headers.get("x-ms-version", ""), **part.headers},
+        headers=part.headers,
         scheme=call.request.scheme,
         host=call.request.host,
         peer=call.request.peer,
         request_id=call.request.request_id,
     )
-    if not request.headers["x-ms-version"]:
-        del request.headers["x-ms-version"]
     path = url.path
     if not path.startswith(f"{base.path}/") or (call.container and not _is_inside(call, path, base.path)):
         return call.parts.refuse(request, BlobError("InvalidInput"))
     inner = Address(
         call.address.account, secondary=False, path=path[len(base.path) + 1 :], base_url=call.address.base_url
     )
-    return call.parts.serve(request, inner, OPERATIONS)
+    return call.parts.serve(request, inner, OPERATIONS, call.request.headers.get("x-ms-version"))
 
 
 def _is_inside(call: Call, path: str, prefix: str) -> bool:

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     class Serve(Protocol):
         """Answers a request of a batch, in a transaction of its own, if it is for one of some operations."""
 
-        def __call__(self, request: HttpRequest, address: Address, operations: frozenset[str]) -> HttpReply:
-            """Errors are written as replies."""
+        def __call__(
+            self, request: HttpRequest, address: Address, operations: frozenset[str], version: str | None
+        ) -> HttpReply:
+            """Errors are written as replies. `version` is that of a request that names none."""
             ...
 
 

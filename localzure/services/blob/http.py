@@ -84,13 +84,21 @@ class BlobService:
             )
         return self._accept(request, address)
 
-    def serve(self, request: HttpRequest, address: Address, operations: frozenset[str]) -> HttpReply:
-        """Answer a request without a body, where it is for one of these operations; errors too are replies."""
+    def serve(
+        self, request: HttpRequest, address: Address, operations: frozenset[str], version: str | None
+    ) -> HttpReply:
+        """Answer a request without a body, where it is for one of these operations; errors too are replies.
+
+        `version` is that of a request that names none.
+        """
         sink: BodySink | None = None
         try:
-            if self.admit(request, address).operation.name not in operations:
+            sender = self._authenticate(request, address)
+            if version is not None:
+                request.headers.setdefault("x-ms-version", version)  # late: the sender has signed no such header
+            if self.admit(request, address, sender).operation.name not in operations:
                 raise BlobError("InvalidInput")
-            sink = self._accept(request, address)
+            sink = self._accept(request, address, sender)
             return sink.finish()
         except (ServiceError, StorageError) as error:
             if sink is not None:
@@ -101,8 +109,8 @@ class BlobService:
         with self._parts.transactions.reader() as reader:
             return accounts.load(self._parts.engine, reader, address.account).properties.cors
 
-    def _accept(self, request: HttpRequest, address: Address) -> BodySink:
-        call = self.admit(request, address)
+    def _accept(self, request: HttpRequest, address: Address, sender: Principal | None = None) -> BodySink:
+        call = self.admit(request, address, sender)
         operation = call.operation
         if operation.handler is None:
             raise not_implemented(operation)
@@ -119,7 +127,7 @@ class BlobService:
         """
         parts = self._parts
         if principal is None:
-            principal = authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), BLOB_DOOR)
+            principal = self._authenticate(request, address)
         if address.account not in parts.accounts:
             raise BlobError("ResourceNotFound")
         headers = request.headers
@@ -142,6 +150,10 @@ class BlobService:
         if principal.sas is not None:
             call.permissions = access.check(call, principal.sas)
         return call
+
+    def _authenticate(self, request: HttpRequest, address: Address) -> Principal:
+        parts = self._parts
+        return authenticate(request, address, parts.accounts, parts.level, parts.clock.wall(), BLOB_DOOR)
 
     def _take_default_version(self, request: HttpRequest, address: Address) -> None:
         """Let a request that names no version be of the one that the account's properties give."""

@@ -496,6 +496,9 @@ for _operation in OPERATIONS:
     _key = (_operation.resource, _operation.method, _operation.restype, _operation.comp)
     _ROUTES.setdefault(_key, []).append(_operation)
 
+# @azure/storage-blob takes the account in an emulator's path for a container, and asks for a batch of one there.
+_ROUTES["service", "POST", "container", "batch"] = _ROUTES["service", "POST", "", "batch"]
+
 
 def find(resource: Resource, method: str, headers: Mapping[str, str], query: Mapping[str, str]) -> Operation:
     """Return the operation that a request asks for. Raises BlobError that says why it asks for none."""
