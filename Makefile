@@ -3,7 +3,7 @@
 #   make run                        start the server; make run ARGS="--all-ports 0 --in-memory" passes flags on
 #   make test                       lint and every test
 #   make lint                       formatting, types, import contracts
-#   make conformance                the SDKs of other languages, which need Node.js
+#   make conformance                the SDKs of other languages, of those that are here: Node.js 20
 #   make image                      the container image, with docker or podman
 #   make image-test                 builds the image, and uses containers of it
 #   make bench                      speed and memory; make bench SCALE=full takes minutes
@@ -16,18 +16,22 @@ JOBS ?= 2
 SCALE ?= small
 NPM := npm
 JS := tests/conformance/js
+
+# $(call where,COMMAND,FILE): the file, where there is such a command
+where = $(if $(shell command -v $(1) 2>/dev/null),$(2))
+SDKS = $(call where,$(NPM),$(JS)/node_modules/.installed)
 SDK_7_14 := $(VENV)/sdk-servicebus-7.14
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint conformance image image-test bench
+.PHONY: run test lint conformance sdks image image-test bench
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
 	@exec $(BIN)/localzure start $(ARGS)
 
 test: lint $(SDK_7_14)/.installed
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/conformance
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -35,8 +39,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-conformance: $(VENV)/.installed-dev $(JS)/node_modules/.installed
+# One server and one run of each program a language, so without -n.
+conformance: $(VENV)/.installed-dev sdks
 	$(BIN)/python -m pytest tests/conformance
+
+sdks: $(SDKS)
 
 image:
 	@engine=$$(command -v docker || command -v podman) || { echo "make: docker or podman is missing" >&2; exit 1; }; \
@@ -59,7 +66,6 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 $(JS)/node_modules/.installed: $(JS)/package-lock.json
-	@command -v $(NPM) >/dev/null || { echo "make: npm is missing: install Node.js 20 or newer (apt-get install nodejs npm, dnf install nodejs, brew install node)" >&2; exit 1; }
 	@cd $(JS) && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
