@@ -5,17 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from localzure.services.servicebus.rules.correlation import correlation_test
-from localzure.services.servicebus.rules.model import CorrelationFilter, FalseFilter, RuleError, SqlFilter, TrueFilter
+from localzure.services.servicebus.rules.model import (
+    EXPRESSION_CHARS_MAX,
+    STATEMENTS_MAX,
+    CorrelationFilter,
+    FalseFilter,
+    FilterEvaluationError,
+    RuleError,
+    SqlFilter,
+    TrueFilter,
+)
+from localzure.services.servicebus.rules.sql.values import EvaluationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localzure.services.interface import Entropy
-    from localzure.services.servicebus.rules.model import Filter, Rule
+    from localzure.services.servicebus.rules.model import Filter, Rule, SqlAction
     from localzure.services.servicebus.rules.view import MessageView, Overrides
 
     Test: TypeAlias = Callable[[MessageView], bool]
     Change: TypeAlias = Callable[[MessageView], Overrides]
+
+FILTER_FAILED, ACTION_FAILED = "FilterException", "RuleActionException"
+"""Dead-letter reasons: the exceptions of .NET that tell of it."""
 
 
 class CompiledRule:
@@ -41,12 +54,11 @@ class CompiledRule:
 
 def compile_rule(rule: Rule, entropy: Entropy) -> CompiledRule:
     """Make a rule ready to run; `entropy` is what `newid()` draws from. Raises RuleError for what Azure refuses."""
-    if rule.action is not None:
-        raise RuleError("SQL actions are not available.")
-    return CompiledRule(rule, _test(rule.filter, entropy), None)
+    change = None if rule.action is None else _change(rule.action, entropy)
+    return CompiledRule(rule, _test(rule.filter, entropy), change)
 
 
-def _test(wanted: Filter, _entropy: Entropy) -> Test:
+def _test(wanted: Filter, entropy: Entropy) -> Test:
     match wanted:
         case TrueFilter():
             return lambda _view: True
@@ -55,4 +67,53 @@ def _test(wanted: Filter, _entropy: Entropy) -> Test:
         case CorrelationFilter():
             return correlation_test(wanted)
         case SqlFilter():
-            raise RuleError("SQL filters are not available.")
+            return _sql_test(wanted, entropy)
+
+
+# The modules of SQL are imported where the first rule needs them: making their parser takes time that a start has not.
+
+
+def _sql_test(wanted: SqlFilter, entropy: Entropy) -> Test:
+    from localzure.services.servicebus.rules.sql.conditions import test_condition
+    from localzure.services.servicebus.rules.sql.expressions import Scope
+    from localzure.services.servicebus.rules.sql.grammar import read_condition
+
+    condition = read_condition(_checked(wanted.expression, "filter"))
+    holds = test_condition(condition, Scope(wanted.parameters, entropy))
+
+    def test(view: MessageView) -> bool:
+        try:
+            return holds(view) is True
+        except EvaluationFailed as error:
+            raise FilterEvaluationError(FILTER_FAILED, str(error)) from None
+
+    return test
+
+
+def _change(action: SqlAction, entropy: Entropy) -> Change:
+    from localzure.services.servicebus.rules.sql.expressions import Scope
+    from localzure.services.servicebus.rules.sql.grammar import read_statements
+    from localzure.services.servicebus.rules.sql.statements import change_by
+
+    statements = read_statements(_checked(action.expression, "action"))
+    if len(statements) > STATEMENTS_MAX:
+        raise RuleError(f"The action has {len(statements)} statements, which exceeds the maximum of {STATEMENTS_MAX}.")
+    change = change_by(statements, Scope(action.parameters, entropy))
+
+    def apply(view: MessageView) -> Overrides:
+        try:
+            return change(view)
+        except EvaluationFailed as error:
+            raise FilterEvaluationError(ACTION_FAILED, str(error)) from None
+
+    return apply
+
+
+def _checked(expression: str, what: str) -> str:
+    """A text of acceptable length. Raises RuleError."""
+    if len(expression) > EXPRESSION_CHARS_MAX:
+        raise RuleError(
+            f"The length of the {what} expression is {len(expression)}, which exceeds the maximum of "
+            f"{EXPRESSION_CHARS_MAX}."
+        )
+    return expression
