@@ -16,13 +16,17 @@ from localzure.services.servicebus.dispatch import Dispatch
 from localzure.services.servicebus.engine.broker import Broker
 from localzure.services.servicebus.engine.browsing import peek
 from localzure.services.servicebus.engine.expiry import run_due
+from localzure.services.servicebus.engine.lifecycle import create_subscription, create_topic
 from localzure.services.servicebus.engine.messages import send
 from localzure.services.servicebus.engine.queue import Queue
 from localzure.services.servicebus.engine.receiving import Delivery, lock_next, take_next
+from localzure.services.servicebus.engine.rule_storage import add_rule, default_rule
 from localzure.services.servicebus.engine.settlement import Disposition, settle
 from localzure.services.servicebus.engine.supply import Supply
+from localzure.services.servicebus.engine.topics import Topic
 from localzure.services.servicebus.keys import ServiceBusKeys
 from localzure.services.servicebus.model import Counters, EntityDescription
+from localzure.services.servicebus.rules.model import Rule
 from localzure_protocols.amqp.message import (
     BATCH_FORMAT,
     Header,
@@ -106,6 +110,31 @@ class World:
             self.broker.entities.create_queue(writer, name, EntityDescription(**properties), self.clock.now())
         self.commit()
         return self.queue(name)
+
+    def topic(self, name: str = "t", **properties: Any) -> Topic:
+        with self.transactions.writer() as writer:
+            create_topic(self.broker, writer, name, EntityDescription(**properties))
+        self.commit()
+        topic = self.queue(name)
+        assert isinstance(topic, Topic)
+        return topic
+
+    def subscribe(self, topic: Queue, name: str = "s", *rules: Rule, **properties: Any) -> Queue:
+        """Make a subscription, with a rule for everything where there is none given."""
+        now = self.clock.now()
+        with self.transactions.writer() as writer:
+            made = create_subscription(
+                self.broker,
+                writer,
+                topic.record,
+                name,
+                EntityDescription(**properties),
+                rules[0] if rules else default_rule(now),
+            )
+            for rule in rules[1:]:
+                add_rule(self.broker, writer, made, rule)
+        self.commit()
+        return self.queue(made.name)
 
     def queue(self, address: str = "q") -> Queue:
         with self.broker.reader() as reader:

@@ -16,6 +16,7 @@ CBS_NODE = "$cbs"
 _MANAGEMENT = "/$management"
 _DEAD_LETTER = "/$deadletterqueue"
 _TRANSFER = "/$transfer"
+_SUBSCRIPTIONS = "subscriptions"
 
 
 class SubQueue(Enum):
@@ -61,6 +62,18 @@ def parse_address(address: str) -> EntityAddress:
         if path.lower().endswith(_TRANSFER):
             path, sub_queue = path[: -len(_TRANSFER)], SubQueue.TRANSFER_DEAD_LETTER
     return EntityAddress(path.strip("/"), sub_queue, is_management)
+
+
+def subscription_path(topic: str, name: str) -> str:
+    """The path of a topic's subscription."""
+    return f"{topic}/Subscriptions/{name}"
+
+
+def split_subscription(path: str) -> tuple[str, str] | None:
+    """The path of the topic and the name of the subscription in a path; None where it is of another kind."""
+    front, _, name = path.rpartition("/")
+    topic, _, word = front.rpartition("/")
+    return (topic, name) if topic and name and word.lower() == _SUBSCRIPTIONS else None
 
 
 def audience_path(audience: str) -> str:

@@ -68,6 +68,9 @@ class ErrorCode(Enum):
         "at most. For more information please see https://aka.ms/ServiceBusExceptions .",
     )
     MESSAGE_MALFORMED = Row("amqp:decode-error", 400, "The message is not an AMQP message: {detail}.")
+    NO_MATCHING_SUBSCRIPTION = Row(
+        "com.microsoft:no-matching-subscription", 500, "No subscription of the topic '{entity}' takes the message."
+    )
     SESSION_ID_MISSING = Row(
         "amqp:not-allowed",
         400,

@@ -1,15 +1,20 @@
 """The key space of Service Bus.
 
-    ("entity", name in lower case)              -> model.EntityRecord
-    ("entity-id",)                              -> the last number given to a queue or sub-queue
+    ("entity", name in lower case)              -> model.EntityRecord of a queue
+    ("topic", name in lower case)               -> model.EntityRecord of a topic
+    ("subscription", topic id, name in lower case) -> model.EntityRecord of a subscription
+    ("rule", subscription id, name in lower case) -> a rule (see `rules.stored`)
+    ("entity-id",)                              -> the last number given to a queue, sub-queue or topic
     ("owner", queue id)                         -> the path of the queue or sub-queue that has this number
     ("counters", queue id)                      -> model.Counters
     ("message", queue id, state, sequence)      -> a message (see `record`)
+    ("content", topic id, sequence)             -> what copies of a message have in common (see `engine.contents`)
+    ("content-references", topic id, sequence)  -> how many copies there are
     ("session-message", queue id, state, session id, sequence) -> nothing: which messages are of a session
     ("session-state", queue id, session id)    -> what a session keeps (see `engine.session_states`)
     ("due", deadline, kind, queue id, sequence) -> what happens to a message or a queue at an instant
     ("duplicate", queue id, digest)             -> a message id that was taken (see `engine.duplicates`)
-    ("remains", queue id)                       -> nothing: a queue or sub-queue that is gone, whose rest is to be swept
+    ("remains", queue id)                       -> a queue, sub-queue or topic that is gone, whose rest is to be swept
     ("namespace",)                              -> when the namespace was made, in microseconds
 
 Every state of a message has a range of its own in its queue, so that a receiver's cursor never passes over what is
@@ -43,7 +48,10 @@ class DueKind(IntEnum):
     TRANSFER = 3
     """Messages from this number on are to be forwarded."""
     IDLE = 4
-    """A queue is to be deleted if nobody has used it."""
+    """An entity is to be deleted if nobody has used it."""
+    FAN_OUT = 5
+    """Messages that a topic holds are to be given to its subscriptions; the entry's value is the number of the
+    subscription that the message was given to last."""
 
 
 class ServiceBusKeys:
@@ -51,6 +59,11 @@ class ServiceBusKeys:
 
     def __init__(self, space: Subspace) -> None:
         self._entities = space.subspace("entity")
+        self._topics = space.subspace("topic")
+        self._subscriptions = space.subspace("subscription")
+        self._rules = space.subspace("rule")
+        self._contents = space.subspace("content")
+        self._content_references = space.subspace("content-references")
         self._owners = space.subspace("owner")
         self._counters = space.subspace("counters")
         self._messages = space.subspace("message")
@@ -65,12 +78,48 @@ class ServiceBusKeys:
         """Where the instant stands at which the namespace was made."""
 
     def entity(self, name: str) -> bytes:
-        """The key of the entity called `name`, in any case."""
+        """The key of the queue called `name`, in any case."""
         return self._entities.pack(name.lower())
 
     def entity_range(self) -> tuple[bytes, bytes]:
-        """All entities, ordered by name."""
+        """All queues, ordered by name."""
         return self._entities.range()
+
+    def topic(self, name: str) -> bytes:
+        """The key of the topic called `name`, in any case."""
+        return self._topics.pack(name.lower())
+
+    def topic_range(self) -> tuple[bytes, bytes]:
+        """All topics, ordered by name."""
+        return self._topics.range()
+
+    def subscription(self, topic_id: int, name: str) -> bytes:
+        """The key of the subscription called `name`, in any case."""
+        return self._subscriptions.pack(topic_id, name.lower())
+
+    def subscription_range(self, topic_id: int) -> tuple[bytes, bytes]:
+        """All subscriptions of a topic, ordered by name."""
+        return self._subscriptions.range(topic_id)
+
+    def rule(self, subscription_id: int, name: str) -> bytes:
+        """The key of the rule called `name`, in any case."""
+        return self._rules.pack(subscription_id, name.lower())
+
+    def rule_range(self, subscription_id: int) -> tuple[bytes, bytes]:
+        """All rules of a subscription, ordered by name."""
+        return self._rules.range(subscription_id)
+
+    def content(self, topic_id: int, sequence_number: int) -> bytes:
+        """The key of what copies of a message of a topic have in common."""
+        return self._contents.pack(topic_id, sequence_number)
+
+    def content_references(self, topic_id: int, sequence_number: int) -> bytes:
+        """The key of the number of these copies."""
+        return self._content_references.pack(topic_id, sequence_number)
+
+    def contents(self, topic_id: int) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+        """All that copies of messages of a topic have in common, and the numbers of copies."""
+        return self._contents.range(topic_id), self._content_references.range(topic_id)
 
     def owner(self, queue_id: int) -> bytes:
         """The key under which the path of the queue `queue_id` stands."""

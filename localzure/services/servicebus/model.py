@@ -105,6 +105,16 @@ class EntityRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     kind: EntityKind = EntityKind.QUEUE
     topic_id: int = 0
     """Of a subscription: the `queue_id` of its topic."""
+    since: int = 0
+    """Of a subscription: the number that its topic gave last before it was made; it gets what comes after."""
+
+
+class Remains(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What is to be known of an entity that is gone, to sweep what is left of it."""
+
+    kind: EntityKind = EntityKind.QUEUE
+    topic_id: int = 0
+    """Of a subscription: the `queue_id` of its topic."""
 
 
 class Counters(msgspec.Struct, array_like=True):

@@ -12,6 +12,9 @@ in front of them:
 - `delivery annotations`, `properties` and `application properties` are whole sections, or nothing.
 - `rest` is body and footer, never looked at.
 
+Copies of a message of a topic may share their rest: it is stored beside them, and they have a reference in its place
+(see `engine.contents`).
+
 Delivering splices new header and annotation sections in front of the untouched bytes; nothing is decoded.
 """
 
@@ -32,17 +35,23 @@ from localzure_protocols.amqp.message import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from localzure.services.servicebus.model import MessageState
 
 FORMAT = 1
 """First byte of a stored message. Another layout gets another number."""
 
+SHARED_FORMAT = 2
+"""First byte of a stored message that has a reference to its rest, not the rest itself."""
+
 _FIXED = Struct(">BIqqqBHIIII")
 pack_fixed = _FIXED.pack
 """Encode the fields of `Fixed`, in their order."""
 _COUNT = Struct(">I")
 _COUNT_AT = 1
+_ENQUEUE_SEQUENCE_NUMBER_AT = Struct(">BIqq").size
+_NUMBER = Struct(">q")
 
 
 class Fixed(NamedTuple):
@@ -80,12 +89,13 @@ class Record:
     properties: bytes
     application_properties: bytes
     rest: bytes
+    format: int = FORMAT
 
 
 def encode_record(record: Record) -> bytes:
     """Write a message as it is stored."""
     fixed = _FIXED.pack(
-        FORMAT,
+        record.format,
         record.delivery_count,
         record.enqueued_at,
         record.expires_at,
@@ -141,7 +151,14 @@ def decode_record(value: bytes) -> Record:
         properties=properties,
         application_properties=application_properties,
         rest=value[at:],
+        format=fixed.format,
     )
+
+
+def rest_at(value: bytes) -> int:
+    """Where the rest of a stored message begins."""
+    fixed = _FIXED.unpack_from(value)
+    return int(_FIXED.size + fixed[5] + sum(fixed[7:]))
 
 
 def with_delivery_count(value: bytes, delivery_count: int) -> bytes:
@@ -149,8 +166,16 @@ def with_delivery_count(value: bytes, delivery_count: int) -> bytes:
     return b"".join((value[:_COUNT_AT], _COUNT.pack(delivery_count), value[_COUNT_AT + _COUNT.size :]))
 
 
-def with_application_properties(record: Record, changes: Mapping[Any, Any]) -> Record:
-    """Add application properties to `record`, or overwrite those of the same name; returns it.
+def with_enqueue_sequence_number(value: bytes, sequence_number: int) -> bytes:
+    """The stored message with another enqueue sequence number."""
+    at = _ENQUEUE_SEQUENCE_NUMBER_AT
+    return b"".join((value[:at], _NUMBER.pack(sequence_number), value[at + _NUMBER.size :]))
+
+
+def with_application_properties(
+    record: Record, changes: Mapping[Any, Any], removed: AbstractSet[str] = frozenset()
+) -> Record:
+    """Add application properties to `record`, or overwrite those of the same name, and take others away; returns it.
 
     Own ones that cannot be read are lost: a message that nobody could understand can still be settled. Raises TypeError
     and ValueError for what AMQP cannot hold.
@@ -159,7 +184,7 @@ def with_application_properties(record: Record, changes: Mapping[Any, Any]) -> R
     section = record.application_properties
     try:
         pairs = pairs_of(section, value_at(section)) if section else []
-        kept = [pair for pair in pairs if decode(pair[0])[0] not in added]
+        kept = [pair for pair in pairs if (name := decode(pair[0])[0]) not in added and name not in removed]
     except AmqpDecodeError:
         kept = []
     parts = [part for pair in kept for part in pair]

@@ -127,7 +127,7 @@ def _apply(entities: Entities, writer: Writer, seed: QueueSeed, now: int) -> Non
     # A seed says nothing of access keys: those of the queue stay.
     wanted = msgspec.structs.replace(seed.description, authorization_rules=record.description.authorization_rules)
     if record.description != wanted:
-        entities.update_queue(writer, record, wanted, now)
+        entities.update(writer, record, wanted, now)
 
 
 def _queues(tree: Place) -> Iterator[tuple[Place, Place]]:

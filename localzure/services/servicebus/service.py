@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -15,6 +16,7 @@ from localzure.services.servicebus.engine import remains
 from localzure.services.servicebus.engine.broker import Broker
 from localzure.services.servicebus.engine.expiry import run_due
 from localzure.services.servicebus.keys import ServiceBusKeys
+from localzure.services.servicebus.model import EntityKind
 from localzure.services.servicebus.seed import SAMPLE_QUEUE, apply_seeds
 from localzure_storage.store import StorageError
 
@@ -56,7 +58,7 @@ class ServiceBusService:
             entities, now = self._broker.entities, self._broker.now()
             if writer.get(self._broker.keys.namespace) is None:
                 writer.put(self._broker.keys.namespace, now.to_bytes(8, "big"))
-            is_empty = next(entities.queues(writer), None) is None
+            is_empty = next(chain(entities.queues(writer), entities.topics(writer)), None) is None
             apply_seeds(entities, writer, seeds or ([SAMPLE_QUEUE] if is_empty else []), now)
         self._broker.arm_next()
 
@@ -82,7 +84,7 @@ class ServiceBusService:
         """The access keys of the entity at `path`, or of the one that what is at `path` belongs to."""
         while path:
             record = self._broker.entities.record(reader, path)
-            if record is not None:
+            if record is not None and record.kind is not EntityKind.SUBSCRIPTION:
                 return list(access_keys(record.description.authorization_rules))
             path = path.rpartition("/")[0]
         return []

@@ -136,7 +136,7 @@ def update_queue(call: Call, body: bytes) -> HttpReply:
             raise bad_request(f"The value for the {row.name} property of an existing Queue cannot be changed.")
         _require_tier(described, record.description)
         _require_targets(call, writer, described, record.name)
-        record = lifecycle.update_queue(call.broker, writer, record, described)
+        record = lifecycle.update_entity(call.broker, writer, record, described)
         return _entry(200, _queue_entry(call, writer, record), call)
 
 
@@ -146,7 +146,7 @@ def delete_queue(call: Call, _body: bytes) -> HttpReply:
         record = call.broker.entities.record(writer, call.entity) if call.entity else None
         if record is None:
             raise not_found(call.entity)
-        lifecycle.delete_queue(call.broker, writer, record)
+        lifecycle.delete_entity(call.broker, writer, record)
     return HttpReply(200)
 
 

@@ -22,6 +22,7 @@ from localzure.services.servicebus.amqp.sessions import SessionLink, wants_sessi
 from localzure.services.servicebus.engine.limits import require_sendable, size_limit
 from localzure.services.servicebus.engine.receiving import require_receivable
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.model import EntityKind
 from localzure_protocols.amqp.codec import Ulong
 from localzure_protocols.amqp.events import (
     AmqpError,
@@ -137,9 +138,15 @@ class ServiceBusPeer:
             self.detach(link, self.amqp_error(error, address.path))
 
     def _links_of(self, record: EntityRecord) -> list[tuple[Link, EntityAddress]]:
-        """The links of a queue and its sub-queues, management included, with what they are attached to."""
+        """The links of an entity, its sub-queues and subscriptions, management included, with what they are of."""
         found = [(link, parse_address(_address_of(link))) for link in self._handlers]
-        return [(link, address) for link, address in found if address.entity.lower() == record.name.lower()]
+        name = record.name.lower()
+        below = f"{name}/subscriptions/" if record.kind is EntityKind.TOPIC else None
+        return [
+            (link, address)
+            for link, address in found
+            if (path := address.entity.lower()) == name or (below is not None and path.startswith(below))
+        ]
 
     # What links use.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from localzure.services.interface import SECOND, Instant
 from localzure.services.servicebus.engine.deadlines import Deadlines
 from localzure.services.servicebus.engine.entities import Entities
+from localzure.services.servicebus.engine.fan_out import fan_out
 from localzure.services.servicebus.engine.turn import Turn
 from localzure_storage.store import StorageError
 
@@ -83,6 +84,7 @@ class Broker:
             with self._transactions.writer() as writer:
                 turn = Turn(writer, self.keys, self.now(), self.entities, self.entropy)
                 yield turn
+                fan_out(turn)
                 turn.save()
         except BaseException as error:
             if turn is None or not isinstance(error, Exception):

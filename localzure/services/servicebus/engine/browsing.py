@@ -52,9 +52,10 @@ def peek(reader: Reader, queue: Queue, first: int, limit: int, session_id: str |
     found, size = [], 0
     numbered = merge(*(_numbered(reader, queue, state, max(first, 0), session_id) for state in MessageState))
     for sequence_number, state, value in islice(numbered, min(limit, PEEK_MESSAGES_MAX)):
-        _, front, rest = render(value, sequence_number, state=state)
+        whole = queue.whole(reader, value)
+        _, front, rest = render(whole, sequence_number, state=state)
         found.append(front + rest)
-        size += len(value)
+        size += len(whole)
         if size >= PEEK_BYTES_MAX:
             break
     return found
@@ -82,12 +83,13 @@ def receive_deferred(
         raise ServiceBusError(ErrorCode.ARGUMENT, detail="A sequence number is given twice.")
     if locked:
         return [_lock_deferred(broker, turn, queue, *found, session) for found in values]
+    fetched = []
     for sequence_number, value in values:
+        whole = queue.whole(turn.writer, value)
         turn.remove(queue, MessageState.DEFERRED, sequence_number, len(value), decode_fixed(value).expires_at)
-    return [
-        Fetched(b"".join(render(value, sequence_number, state=MessageState.DEFERRED)[1:]), None)
-        for sequence_number, value in values
-    ]
+        _, front, rest = render(whole, sequence_number, state=MessageState.DEFERRED)
+        fetched.append(Fetched(front + rest, None))
+    return fetched
 
 
 def _lock_deferred(
@@ -109,7 +111,11 @@ def _lock_deferred(
     if session is None:
         broker.watch_lock(queue, deadline)
     _, front, rest = render(
-        value, sequence_number, state=MessageState.DEFERRED, locked_until=deadline, token=token.bytes_le
+        queue.whole(turn.writer, value),
+        sequence_number,
+        state=MessageState.DEFERRED,
+        locked_until=deadline,
+        token=token.bytes_le,
     )
     return Fetched(front + rest, token)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.keys import sequence_number_of
 from localzure.services.servicebus.model import MessageState
 from localzure.services.servicebus.record import decode_fixed
@@ -21,8 +22,10 @@ _LAST_NUMBER = 2**63 - 2
 def delete_batch(turn: Turn, queue: Queue, limit: int, before: int) -> int:
     """Delete up to `limit` of the oldest active messages that were enqueued before `before`; returns how many.
 
-    Those that are locked are left out.
+    Those that are locked are left out. Raises ServiceBusError (NOT_ALLOWED).
     """
+    if queue.is_topic:
+        raise ServiceBusError(ErrorCode.NOT_ALLOWED, detail="Messages of a topic are deleted from its subscriptions.")
     limit = min(limit, DELETIONS_MAX)
     found: list[tuple[int, int, int]] = []
     for key, value in turn.writer.scan(*queue.message_range(MessageState.ACTIVE, 0, _LAST_NUMBER)):

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.engine.dead_letters import expire
 from localzure.services.servicebus.engine.duplicates import forget
+from localzure.services.servicebus.engine.fan_out import done_in, go_on
 from localzure.services.servicebus.engine.forwarding import move_on
 from localzure.services.servicebus.engine.idle import delete_if_idle
 from localzure.services.servicebus.engine.scheduling import activate
 from localzure.services.servicebus.engine.sessions import end_waits, release, watch_again
 from localzure.services.servicebus.engine.settlement import end_expired
+from localzure.services.servicebus.engine.topics import Topic
 from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import MessageState
 from localzure_storage.store import StorageError
@@ -31,7 +33,10 @@ STEP_MAX = 500
 """Locks that are ended, and entries of the due index that are worked on, at once."""
 
 MOVES_MAX = 1
-"""Entries of the due index worked on at once that forward messages: each moves up to `forwarding.STEP_MAX` of them."""
+"""Entries of the due index worked on at once that forward messages, up to `forwarding.STEP_MAX` of them, or give
+those of a topic to subscriptions, up to `fan_out.COPIES_MAX` of these."""
+
+_HEAVY = {DueKind.TRANSFER, DueKind.FAN_OUT}
 
 
 def run_due(broker: Broker) -> None:
@@ -95,7 +100,7 @@ def _run_entries(broker: Broker, turn: Turn) -> None:
     moves_left = MOVES_MAX
     for key, value in due:
         _, kind, queue_id, number = broker.keys.due_parts(key)
-        if kind is DueKind.TRANSFER:
+        if kind in _HEAVY:
             # One of these moves as much as all the others of a step together do.
             if not moves_left:
                 continue
@@ -104,6 +109,9 @@ def _run_entries(broker: Broker, turn: Turn) -> None:
         queue = broker.entities.owner(turn.writer, queue_id)
         if kind is DueKind.DUPLICATE:
             forget(turn, queue, queue_id, number, value)
+        elif kind is DueKind.FAN_OUT:
+            if isinstance(queue, Topic):
+                go_on(turn, queue, number, done_in(value))
         elif queue is not None:
             _ENTRIES[kind](broker, turn, queue, number)
 

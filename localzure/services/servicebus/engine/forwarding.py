@@ -17,6 +17,7 @@ from localzure.services.servicebus.engine.admission import readmit
 from localzure.services.servicebus.engine.duplicates import detects_duplicates, digest_of, original_of, remember
 from localzure.services.servicebus.engine.limits import require_room, require_sendable
 from localzure.services.servicebus.engine.reasons import BECAUSE_OF_HOPS, DESCRIPTION, HOPS_MAX, REASON
+from localzure.services.servicebus.engine.topics import Topic
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.keys import DueKind, sequence_number_of
 from localzure.services.servicebus.model import MessageState
@@ -57,7 +58,12 @@ def store(turn: Turn, queue: Queue, admitted: Admitted) -> int:
 
 
 def enqueue(turn: Turn, queue: Queue, value: bytes, expires_at: int) -> int:
-    """Add a message to `queue`, or move it on; returns the number that it gets, or would have got, in `queue`."""
+    """Add a message to `queue`, or move it on; returns the number that it gets, or would have got, in `queue`.
+
+    What a topic takes goes to its subscriptions at the end of the turn.
+    """
+    if isinstance(queue, Topic):
+        return turn.publish(queue, value)
     if not queue.forwards_to:
         return turn.append(queue, value, expires_at)
     sequence_number = turn.take_number(queue)
@@ -120,6 +126,7 @@ def _forward(turn: Turn, queue: Queue, sequence_number: int, value: bytes) -> di
         annotations[DEAD_LETTER_SOURCE] = queue.record.name
     try:
         destination = _destination(turn, target)
+        value = queue.whole(turn.writer, value)
         require_room(turn, destination, len(value))
         original = decode_fixed(value).enqueue_sequence_number or sequence_number
         admitted = readmit(value, destination.description, turn.now, turn.entropy, original, annotations)

@@ -33,15 +33,20 @@ def delete_if_idle(broker: Broker, turn: Turn, queue: Queue) -> None:
         broker.entities.forget(record)
         broker.on_deleted(record)
 
-    broker.entities.delete_queue(turn.writer, record)
+    broker.entities.delete(turn.writer, record)
     turn.then(done)
 
 
 def _used_at(broker: Broker, turn: Turn, queue: Queue) -> int:
-    """When the queue, or one of its sub-queues, was used last."""
-    counters = broker.entities.counters_of(turn.writer, queue.record)
-    in_use = broker.entities.in_use(queue.record)
-    if counters[SubQueue.NONE].scheduled or any(broker.is_awaited(each) for each in in_use):
+    """When the entity, or one of its sub-queues or subscriptions, was used last."""
+    entities = broker.entities
+    records, in_use = [queue.record], entities.in_use(queue.record)
+    if queue.is_topic:
+        records += entities.subscriptions(turn.writer, queue.record)
+        in_use += entities.subscriptions_in_use(queue.record)
+    counters = [entities.counters_of(turn.writer, record) for record in records]
+    if any(each[SubQueue.NONE].scheduled for each in counters) or any(broker.is_awaited(each) for each in in_use):
         return turn.now
-    stored = [each.accessed_at for each in counters.values()]
-    return max(queue.record.updated_at, broker.started_at, *stored, *(each.accessed_at for each in in_use))
+    stored = [each.accessed_at for of_record in counters for each in of_record.values()]
+    made = [record.updated_at for record in records]
+    return max(*made, broker.started_at, *stored, *(each.accessed_at for each in in_use))

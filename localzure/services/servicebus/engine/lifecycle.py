@@ -1,6 +1,6 @@
-"""Queues that are made, changed and deleted while clients use them.
+"""Entities that are made, changed and deleted while clients use them.
 
-What is written takes effect with its commit: until then everybody uses the queue as it was, and if the commit fails
+What is written takes effect with its commit: until then everybody uses the entity as it was, and if the commit fails
 nothing has happened.
 """
 
@@ -8,23 +8,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localzure.services.servicebus.engine.rule_storage import put_rule, require_good
+
 if TYPE_CHECKING:
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.model import EntityDescription, EntityRecord
+    from localzure.services.servicebus.rules.model import Rule
     from localzure_storage.store import Writer
 
 
 def create_queue(broker: Broker, writer: Writer, name: str, description: EntityDescription) -> EntityRecord:
     """Make a queue. Raises ServiceBusError (ENTITY_EXISTS)."""
-    record = broker.entities.create_queue(writer, name, description, broker.now())
+    return _created(broker, broker.entities.create_queue(writer, name, description, broker.now()))
+
+
+def create_topic(broker: Broker, writer: Writer, name: str, description: EntityDescription) -> EntityRecord:
+    """Make a topic. Raises ServiceBusError (ENTITY_EXISTS)."""
+    return _created(broker, broker.entities.create_topic(writer, name, description, broker.now()))
+
+
+def create_subscription(
+    broker: Broker, writer: Writer, topic: EntityRecord, name: str, description: EntityDescription, rule: Rule
+) -> EntityRecord:
+    """Make a subscription with its first rule. Raises ServiceBusError (ENTITY_EXISTS, ARGUMENT)."""
+    require_good(rule, broker.entropy)
+    record = broker.entities.create_subscription(writer, topic, name, description, broker.now())
+    put_rule(writer, broker.keys, record.queue_id, rule)
+    return _created(broker, record)
+
+
+def _created(broker: Broker, record: EntityRecord) -> EntityRecord:
+    def done() -> None:
+        broker.entities.subscriptions_changed(record)
+        broker.arm_next()
+
     # Somebody may have found it before its commit.
-    broker.after_commit(broker.arm_next, lambda _error: broker.entities.forget(record))
+    broker.after_commit(done, lambda _error: broker.entities.forget(record))
     return record
 
 
-def update_queue(broker: Broker, writer: Writer, record: EntityRecord, description: EntityDescription) -> EntityRecord:
-    """Give a queue other properties; links that these do not allow are closed."""
-    updated = broker.entities.update_queue(writer, record, description, broker.now())
+def update_entity(broker: Broker, writer: Writer, record: EntityRecord, description: EntityDescription) -> EntityRecord:
+    """Give an entity other properties; links that these do not allow are closed."""
+    updated = broker.entities.update(writer, record, description, broker.now())
 
     def done() -> None:
         broker.entities.apply(updated)
@@ -35,9 +60,9 @@ def update_queue(broker: Broker, writer: Writer, record: EntityRecord, descripti
     return updated
 
 
-def delete_queue(broker: Broker, writer: Writer, record: EntityRecord) -> None:
-    """Delete a queue with its sub-queues and all messages; its links are closed."""
-    broker.entities.delete_queue(writer, record)
+def delete_entity(broker: Broker, writer: Writer, record: EntityRecord) -> None:
+    """Delete an entity with its sub-queues, subscriptions and all messages; its links are closed."""
+    broker.entities.delete(writer, record)
 
     def done() -> None:
         broker.entities.forget(record)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 def require_sendable(queue: Queue, entity: str) -> None:
     """Raise ServiceBusError where nothing can be sent to `queue`, whose address is `entity`."""
+    if queue.topic is not None and not queue.is_sub_queue:
+        raise ServiceBusError(
+            ErrorCode.NOT_ALLOWED, detail=f"Nothing can be sent to the subscription '{entity}', but to its topic."
+        )
     if queue.is_sub_queue:
         raise ServiceBusError(ErrorCode.NOT_ALLOWED, detail=f"Nothing can be sent to the dead-letter queue '{entity}'.")
     if queue.description.status in {EntityStatus.DISABLED, EntityStatus.SEND_DISABLED}:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.engine.admission import admit
+from localzure.services.servicebus.engine.fan_out import is_taken
 from localzure.services.servicebus.engine.forwarding import store
 from localzure.services.servicebus.engine.limits import require_room, size_limit, too_large
+from localzure.services.servicebus.engine.topics import Topic
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.codec import AmqpDecodeError
 from localzure_protocols.amqp.message import BATCH_FORMAT, split, split_batch
@@ -48,8 +50,16 @@ def send(turn: Turn, queue: Queue, message_format: int, payload: bytes, entropy:
     except AmqpDecodeError as error:
         raise ServiceBusError(ErrorCode.MESSAGE_MALFORMED, detail=error) from None
     require_room(turn, queue, len(payload))
+    if isinstance(queue, Topic) and queue.description.filtering_messages_before_publishing:
+        _require_taken(turn, queue, admitted)
     for each in admitted:
         store(turn, queue, each)
+
+
+def _require_taken(turn: Turn, topic: Topic, admitted: Sequence[Admitted]) -> None:
+    """Raise ServiceBusError where no subscription takes a message that is to be given out now."""
+    if not all(each.scheduled_at or is_taken(turn, topic, each.value) for each in admitted):
+        raise ServiceBusError(ErrorCode.NO_MATCHING_SUBSCRIPTION, entity=topic.path)
 
 
 def schedule(turn: Turn, queue: Queue, messages: Sequence[bytes], entropy: Entropy) -> list[int]:

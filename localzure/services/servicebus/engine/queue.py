@@ -1,4 +1,4 @@
-"""A queue, or a sub-queue, as the engine holds it in memory while somebody uses it.
+"""A queue, a subscription, or a sub-queue of these, as the engine holds it in memory while somebody uses it.
 
 After a restart its cursor (see `supply`) is at the start, so everything that was locked is found again.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.addresses import SubQueue
+from localzure.services.servicebus.engine.contents import whole
 from localzure.services.servicebus.engine.locks import Locks
 from localzure.services.servicebus.engine.sessions import Sessions
 from localzure.services.servicebus.engine.supply import Supply
-from localzure.services.servicebus.model import MessageState
+from localzure.services.servicebus.model import EntityKind, MessageState
 from localzure_storage.keys import int_key, int_of
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class Queue(Supply):
-    """One queue or sub-queue in use."""
+    """One queue, subscription or sub-queue in use."""
 
     __slots__ = (
+        "_keys",
         "_prefixes",
         "accessed_at",
         "counters_key",
@@ -35,18 +37,27 @@ class Queue(Supply):
         "record",
         "sessions",
         "sub_queue",
+        "topic",
         "watched",
     )
 
     def __init__(
-        self, keys: ServiceBusKeys, record: EntityRecord, sub_queue: SubQueue, dead_letter: Queue | None
+        self,
+        keys: ServiceBusKeys,
+        record: EntityRecord,
+        sub_queue: SubQueue,
+        dead_letter: Queue | None,
+        topic: Queue | None = None,
     ) -> None:
         super().__init__()
+        self._keys = keys
         self.record = record
         """The entity, which a sub-queue shares with its queue."""
         self.sub_queue = sub_queue
         self.dead_letter = dead_letter
-        """Where its dead letters go; None for a sub-queue."""
+        """Where its dead letters go; None for a sub-queue or a topic."""
+        self.topic = topic
+        """The topic of a subscription, also of its sub-queues, which is as large as these together."""
         self.queue_id = queue_id_of(record, sub_queue)
         self.counters_key = keys.counters(self.queue_id)
         self._prefixes = [keys.message_prefix(self.queue_id, state) for state in MessageState]
@@ -78,6 +89,16 @@ class Queue(Supply):
         return self.sub_queue is not SubQueue.NONE
 
     @property
+    def is_topic(self) -> bool:
+        """It hands nothing out: what is sent to it goes to its subscriptions."""
+        return self.record.kind is EntityKind.TOPIC
+
+    @property
+    def may_share(self) -> bool:
+        """Its messages may be copies that share their content with others."""
+        return self.topic is not None or self.is_topic
+
+    @property
     def forwards_to(self) -> str:
         """Address of the entity to which what comes here moves on; empty for none."""
         if self.sub_queue is SubQueue.NONE:
@@ -105,6 +126,10 @@ class Queue(Supply):
         start, stop = self.message_range(MessageState.ACTIVE, self.cursor + 1, self.visible)
         for key, value in reader.scan(start, stop, limit=limit):
             yield int_of(key), value
+
+    def whole(self, reader: Reader, value: bytes) -> bytes:
+        """One of its stored messages with all of its content."""
+        return whole(reader, self._keys, value)
 
     def empty(self) -> None:
         """It is gone: there is nothing to hand out, and nothing is locked."""

@@ -24,6 +24,12 @@ BECAUSE_OF_TIME = {
 }
 """What is written on a message whose time to live has ended."""
 
+BECAUSE_OF_NO_SESSION = {
+    REASON: "Session id is null.",
+    DESCRIPTION: "Session enabled entity doesn't allow a message whose session identifier is null.",
+}
+"""What is written on a message without a session that came to a subscription with sessions."""
+
 BECAUSE_OF_HOPS = {
     REASON: "MaxTransferHopCountExceeded",
     DESCRIPTION: f"The maximum number of allowed hops when forwarding between queues was exceeded ({HOPS_MAX}).",

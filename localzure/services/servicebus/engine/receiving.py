@@ -29,8 +29,8 @@ TOKEN_BYTES = 16
 STEP_BYTES_MAX = 1024 * 1024
 """Bytes handed out at once, give or take a message: what others wait for meanwhile."""
 
-Found = tuple[int, bytes]
-"""A sequence number and the stored message."""
+Found = tuple[int, bytes, bytes]
+"""A sequence number, what is stored of the message, and the message with all of its content."""
 
 
 @dataclass(slots=True)
@@ -45,17 +45,23 @@ class Delivery:
     rest: bytes
     """The other sections, as they came."""
     stored: bytes
-    """The message as it stood in the store."""
+    """The message with all of its content, as it would be stored without sharing any."""
 
 
 def require_receivable(queue: Queue, entity: str) -> None:
     """Raise ServiceBusError where nothing can be received from `queue`, whose address is `entity`."""
+    if queue.is_topic:
+        raise ServiceBusError(
+            ErrorCode.NOT_ALLOWED, detail=f"Messages of the topic '{entity}' are received from its subscriptions."
+        )
     if queue.forwards_to:
         raise ServiceBusError(
             ErrorCode.NOT_ALLOWED,
             detail=f"A receiver cannot be created on the entity '{entity}', which forwards its messages.",
         )
-    if queue.description.status in {EntityStatus.DISABLED, EntityStatus.RECEIVE_DISABLED}:
+    if queue.description.status in {EntityStatus.DISABLED, EntityStatus.RECEIVE_DISABLED} or (
+        queue.topic is not None and queue.topic.description.status is EntityStatus.DISABLED
+    ):
         raise ServiceBusError(ErrorCode.ENTITY_DISABLED, entity=entity)
 
 
@@ -67,11 +73,12 @@ def lock_next(broker: Broker, supply: Supply, limit: int) -> list[Delivery]:
         found = _available(supply, reader, limit)
     tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
     deliveries, expired, at = [], [], 0
-    for sequence_number, value in found:
+    for each in found:
+        sequence_number, stored, value = each
         token = tokens[at : at + TOKEN_BYTES]
         fixed, front, rest = render(value, sequence_number, locked_until=deadline, token=token)
         if 0 < fixed.expires_at <= now:
-            expired.append((sequence_number, value))
+            expired.append(each)
             continue
         at += TOKEN_BYTES
         queue.locks.add(
@@ -81,7 +88,7 @@ def lock_next(broker: Broker, supply: Supply, limit: int) -> list[Delivery]:
                 MessageState.ACTIVE,
                 deadline,
                 fixed.expires_at,
-                len(value),
+                len(stored),
                 fixed.delivery_count,
                 session,
             )
@@ -101,13 +108,14 @@ def take_next(broker: Broker, turn: Turn, supply: Supply, limit: int) -> list[De
     found = _available(supply, turn.writer, limit)
     tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
     deliveries, expired, at = [], [], 0
-    for sequence_number, value in found:
+    for each in found:
+        sequence_number, stored, value = each
         fixed, front, rest = render(value, sequence_number)
         if 0 < fixed.expires_at <= turn.now:
-            expired.append((sequence_number, value))
+            expired.append(each)
             continue
         turn.handed_out(queue, sequence_number)
-        turn.remove(queue, MessageState.ACTIVE, sequence_number, len(value), fixed.expires_at)
+        turn.remove(queue, MessageState.ACTIVE, sequence_number, len(stored), fixed.expires_at)
         deliveries.append(Delivery(tokens[at : at + TOKEN_BYTES], sequence_number, front, rest, value))
         at += TOKEN_BYTES
     _expire(turn, queue, expired)
@@ -150,22 +158,22 @@ def _available(supply: Supply, reader: Reader, limit: int) -> list[Found]:
                 last = sequence_number
                 value = reader.get(queue.message_key(MessageState.ACTIVE, sequence_number))
                 if value is not None:
-                    found.append((sequence_number, value))
-                    size += len(value)
+                    found.append((sequence_number, value, whole := queue.whole(reader, value)))
+                    size += len(whole)
         wanted = limit - len(found)
         if wanted <= 0 or size >= STEP_BYTES_MAX or supply.cursor >= supply.visible:
             return found
         cursor = supply.visible
         for sequence_number, value in supply.ahead(reader, wanted):
-            found.append((sequence_number, value))
-            size += len(value)
+            found.append((sequence_number, value, whole := queue.whole(reader, value)))
+            size += len(whole)
             wanted -= 1
             if not wanted or size >= STEP_BYTES_MAX:
                 cursor = sequence_number
                 break
         supply.cursor = cursor
     except BaseException:
-        for sequence_number, _ in found:
+        for sequence_number, *_ in found:
             supply.give_back(sequence_number)
         raise
     return found
@@ -173,6 +181,6 @@ def _available(supply: Supply, reader: Reader, limit: int) -> list[Found]:
 
 def _expire(turn: Turn, queue: Queue, expired: Sequence[Found]) -> None:
     """End messages that were found past their time, before their entry in the due index was looked at."""
-    for sequence_number, value in expired:
+    for sequence_number, stored, _ in expired:
         turn.handed_out(queue, sequence_number)
-        expire(turn, queue, MessageState.ACTIVE, sequence_number, value)
+        expire(turn, queue, MessageState.ACTIVE, sequence_number, stored)

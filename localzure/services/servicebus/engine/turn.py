@@ -8,10 +8,11 @@ Counters are read once and written once per turn and queue, in the same transact
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from localzure.services.servicebus.engine.contents import Reference, is_shared, refer, reference_of
 from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import Counters, MessageState
 from localzure.services.servicebus.record import session_id_of
@@ -24,11 +25,20 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.engine.locks import Lock
     from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.engine.supply import Supply
+    from localzure.services.servicebus.engine.topics import Topic
     from localzure.services.servicebus.keys import ServiceBusKeys
     from localzure_storage.store import Writer
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_counters = msgspec.msgpack.Decoder(Counters).decode
+
+
+class Published(NamedTuple):
+    """A message that a topic has taken."""
+
+    topic: Topic
+    sequence_number: int
+    value: bytes
 
 
 class Turn:
@@ -38,9 +48,11 @@ class Turn:
         "_appended",
         "_back",
         "_counters",
+        "_references",
         "_removed",
         "_session_ends",
         "_sizes",
+        "_sizes_before",
         "_taken",
         "_then",
         "earliest",
@@ -48,6 +60,7 @@ class Turn:
         "entropy",
         "keys",
         "now",
+        "published",
         "writer",
     )
 
@@ -59,7 +72,11 @@ class Turn:
         self.entropy = entropy
         self.earliest: int | None = None
         """The earliest deadline that was written."""
+        self.published: list[Published] = []
+        """What topics have taken that is still to be given to their subscriptions (see `fan_out`)."""
         self._counters: dict[Queue, Counters] = {}
+        self._sizes_before: dict[Queue, int] = {}
+        self._references: dict[Reference, int] = {}
         self._sizes: dict[Queue, int] = {}
         self._appended: dict[Queue, int] = {}
         self._session_ends: dict[tuple[Queue, str], int] = {}
@@ -77,6 +94,8 @@ class Turn:
             stored = self.writer.get(queue.counters_key)
             counters = Counters() if stored is None else _decode_counters(stored)
             self._counters[queue] = counters
+            if queue.topic is not None:
+                self._sizes_before[queue] = counters.bytes
         return counters
 
     def bytes_of(self, queue: Queue) -> int:
@@ -108,13 +127,28 @@ class Turn:
         counters.active += 1
         counters.bytes += len(value)
         self.writer.put(queue.message_key(MessageState.ACTIVE, sequence_number), value)
+        if is_shared(value):
+            self._refer(value, 1)
         if expires_at:
             self.put_due(expires_at, DueKind.EXPIRY, queue.queue_id, sequence_number)
         if queue.sessions is not None:
             session_id = session_id_of(value)
             self.writer.put(queue.sessions.message_key(MessageState.ACTIVE, session_id, sequence_number), b"")
             self._session_ends[queue, session_id] = sequence_number
-        self._appended[queue] = sequence_number
+        if not queue.is_topic:
+            self._appended[queue] = sequence_number
+
+    def publish(self, topic: Topic, value: bytes) -> int:
+        """Take a message to a topic, to be given to its subscriptions; returns its number."""
+        sequence_number = self.take_number(topic)
+        self.published.append(Published(topic, sequence_number, value))
+        return sequence_number
+
+    def put_content(self, topic: Topic, sequence_number: int, content: bytes) -> None:
+        """Store what copies of a message of `topic` have in common; it stays if the turn stores any of them."""
+        self.writer.put(self.keys.content(topic.queue_id, sequence_number), content)
+        self._references.setdefault(Reference(topic.queue_id, sequence_number, len(content)), 0)
+        self.counters(topic).bytes += len(content)
 
     def schedule(self, queue: Queue, value: bytes, scheduled_at: int) -> int:
         """Add a message that is to be enqueued at `scheduled_at`; returns the number that it has until then."""
@@ -134,6 +168,10 @@ class Turn:
         if queue.sessions is not None:
             session_id = self._session_id(queue, state, sequence_number)
             self.writer.delete(queue.sessions.message_key(state, session_id, sequence_number))
+        if queue.may_share:
+            value = self.writer.get(queue.message_key(state, sequence_number))
+            if value is not None and is_shared(value):
+                self._refer(value, -1)
         self.writer.delete(queue.message_key(state, sequence_number))
         if expires_at:
             self.delete_due(expires_at, DueKind.EXPIRY, queue.queue_id, sequence_number)
@@ -171,9 +209,25 @@ class Turn:
 
     def save(self) -> None:
         """Write the counters. Called once, at the end of the block."""
+        self._save_references()
+        for queue, before in self._sizes_before.items():
+            if queue.topic is not None:
+                self.counters(queue.topic).bytes += self._counters[queue].bytes - before
         for queue, counters in self._counters.items():
             counters.accessed_at = queue.accessed_at
             self.writer.put(queue.counters_key, _encode(counters))
+
+    def _refer(self, value: bytes, change: int) -> None:
+        reference = reference_of(value)
+        self._references[reference] = self._references.get(reference, 0) + change
+
+    def _save_references(self) -> None:
+        """Count references, which many messages of a turn may have to the same content."""
+        for reference, change in self._references.items():
+            if refer(self.writer, self.keys, reference, change):
+                topic = self.entities.owner(self.writer, reference.topic_id)
+                if topic is not None:
+                    self.counters(topic).bytes -= reference.size
 
     def put_due(self, at: int, kind: DueKind, queue_id: int, number: int, value: bytes = b"") -> None:
         """Have something done at `at` (see `expiry`)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from localzure.services.servicebus.engine.lifecycle import delete_queue, update_queue
+from localzure.services.servicebus.engine.lifecycle import delete_entity, update_entity
 from localzure.services.servicebus.model import EntityStatus
 from localzure_protocols.amqp import frames
 from tests.servicebus_wire import Wire
@@ -28,7 +28,7 @@ def wire(world: World) -> Wire:
 def set_status(world: World, wire: Wire, status: EntityStatus) -> None:
     record = world.queue().record
     with world.transactions.writer() as writer:
-        update_queue(world.broker, writer, record, msgspec.structs.replace(record.description, status=status))
+        update_entity(world.broker, writer, record, msgspec.structs.replace(record.description, status=status))
     wire.commit()
 
 
@@ -94,7 +94,7 @@ def test_deleting_a_queue_closes_its_links_and_those_of_its_sub_queues(world: Wo
         wire.attach("q/$management", sends=False, reply_address="client"),
     ]
     with world.transactions.writer() as writer:
-        delete_queue(world.broker, writer, queue.record)
+        delete_entity(world.broker, writer, queue.record)
     wire.commit()
     closed = {fields[0]: fields[2].value for fields in wire.heard(frames.DETACH)}
     assert closed.keys() == set(handles)

@@ -168,7 +168,7 @@ def test_a_queue_that_is_disabled_later_takes_no_more(wire: Wire) -> None:
     queue = wire.world.queue()
     entities = wire.world.broker.entities
     with wire.world.transactions.writer() as writer:
-        changed = entities.update_queue(writer, queue.record, EntityDescription(status=EntityStatus.DISABLED), 0)
+        changed = entities.update(writer, queue.record, EntityDescription(status=EntityStatus.DISABLED), 0)
     wire.world.commit()
     entities.apply(changed)
     assert wire.sent[wire.send(handle, message("a"))].condition == "com.microsoft:entity-disabled"

@@ -35,9 +35,7 @@ def entries(world: World) -> int:
 def update(world: World, queue: Queue, **properties: object) -> None:
     with world.transactions.writer() as writer:
         changed = EntityDescription(requires_duplicate_detection=True, **properties)  # type: ignore[arg-type]  # by name
-        world.broker.entities.apply(
-            world.broker.entities.update_queue(writer, queue.record, changed, world.clock.now())
-        )
+        world.broker.entities.apply(world.broker.entities.update(writer, queue.record, changed, world.clock.now()))
     world.commit()
 
 
@@ -146,7 +144,7 @@ def test_what_a_deleted_queue_has_noted_is_freed(world: World) -> None:
     queue = world.queue()
     world.send(queue, "a", message_id="1")
     with world.transactions.writer() as writer:
-        world.broker.entities.delete_queue(writer, queue.record)
+        world.broker.entities.delete(writer, queue.record)
     world.broker.entities.forget(queue.record)
     world.commit()
     world.advance(WINDOW)

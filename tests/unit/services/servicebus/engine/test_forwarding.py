@@ -25,7 +25,7 @@ def update(world: World, queue: Queue, **properties: Any) -> None:
     with world.transactions.writer() as writer:
         entities = world.broker.entities
         changed = EntityDescription(lock_duration=LOCK * MICROSECONDS, **properties)
-        entities.apply(entities.update_queue(writer, queue.record, changed, world.clock.now()))
+        entities.apply(entities.update(writer, queue.record, changed, world.clock.now()))
     world.commit()
     world.broker.arm_next()
     world.ring()

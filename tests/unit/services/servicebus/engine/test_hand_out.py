@@ -160,9 +160,7 @@ def test_a_shorter_lock_duration_is_kept_beside_a_longer_one() -> None:
     world.lock(queue)
     with world.transactions.writer() as writer:
         entities = world.broker.entities
-        changed = entities.update_queue(
-            writer, queue.record, type(queue.description)(lock_duration=5 * MICROSECONDS), 0
-        )
+        changed = entities.update(writer, queue.record, type(queue.description)(lock_duration=5 * MICROSECONDS), 0)
     world.commit()
     entities.apply(changed)
     world.lock(queue)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from localzure.services.servicebus.engine import remains
-from localzure.services.servicebus.engine.lifecycle import create_queue, delete_queue, update_queue
+from localzure.services.servicebus.engine.lifecycle import create_queue, delete_entity, update_entity
 from localzure.services.servicebus.engine.settlement import Disposition
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityRecord, EntityStatus
@@ -34,7 +34,7 @@ def delete(world: World, name: str = "q") -> None:
     record = record_of(world, name)
     assert record is not None
     with world.transactions.writer() as writer:
-        delete_queue(world.broker, writer, record)
+        delete_entity(world.broker, writer, record)
     world.commit()
 
 
@@ -62,7 +62,7 @@ def test_a_change_takes_effect_with_its_commit(world: World) -> None:
     world.broker.on_changed = told.append
     with world.transactions.writer() as writer:
         changed = msgspec.structs.replace(queue.description, lock_duration=2 * MINUTE)
-        update_queue(world.broker, writer, queue.record, changed)
+        update_entity(world.broker, writer, queue.record, changed)
     assert queue.description.lock_duration == MINUTE
     assert told == []
     world.commit()
@@ -75,8 +75,8 @@ def test_a_change_that_is_not_committed_has_not_happened(world: World, store: Fa
     queue = world.create()
     with world.transactions.writer() as writer:
         changed = msgspec.structs.replace(queue.description, status=EntityStatus.DISABLED)
-        update_queue(world.broker, writer, queue.record, changed)
-        delete_queue(world.broker, writer, queue.record)
+        update_entity(world.broker, writer, queue.record, changed)
+        delete_entity(world.broker, writer, queue.record)
     fail_to_commit(world, store)
     assert queue.description.status is EntityStatus.ACTIVE
     assert world.queue() is queue

@@ -155,7 +155,7 @@ def test_one_that_has_become_too_large_is_a_dead_letter(world: World) -> None:
     with world.transactions.writer() as writer:
         entities = world.broker.entities
         smaller = type(queue.description)(max_message_size_kilobytes=256)
-        entities.apply(entities.update_queue(writer, queue.record, smaller, world.clock.now()))
+        entities.apply(entities.update(writer, queue.record, smaller, world.clock.now()))
     world.commit()
     world.advance(10)
     (dead,) = world.lock(world.queue("big/$DeadLetterQueue"))
