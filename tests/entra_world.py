@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from localzure.auth.tokens import Claims, TokenVerifier
 from localzure.server.transactions import TickTransactions
 from localzure.services.entra import EntraService, EntraSettings
-from localzure.services.interface import HttpReply, HttpRequest, Instant, ServiceContext, ServiceError
+from localzure.services.interface import (
+    Address,
+    HttpReply,
+    HttpRequest,
+    Instant,
+    LaterReply,
+    Result,
+    ServiceContext,
+    ServiceError,
+)
 from localzure_storage.extents import Extents
 from localzure_storage.keys import Subspace
 from localzure_storage.memory import MemoryStore
@@ -28,6 +37,13 @@ class NoAlarm:
         raise AssertionError("the authority sets no alarm")
 
 
+class Waiting(NamedTuple):
+    """A request that waits, and its reply once it has come."""
+
+    later: LaterReply
+    replies: list[HttpReply]
+
+
 class EntraWorld:
     """One authority on one store."""
 
@@ -35,6 +51,8 @@ class EntraWorld:
         self.settings = settings or EntraSettings()
         self.store: Store = MemoryStore() if store is None else store
         self.clock = ManualClock()
+        self.waiting: list[Callable[[Callable[[Any], Any]], None]] | None = None
+        """What is to be done beside the loop, where that is not done at once."""
         self.start()
 
     def start(self) -> None:
@@ -49,26 +67,56 @@ class EntraWorld:
             root.subspace("entra"),
             Extents(root.subspace("x")),
         )
-        self.service = EntraService(context, self.settings)
+        self.service = EntraService(context, self.settings, self.aside)
         self.verifier = TokenVerifier(self.service.ring)
+
+    def work(self, change: Callable[[Any], Any] = lambda made: made) -> None:
+        """Do what is to be done beside the loop; `change` plays with what comes of it."""
+        assert self.waiting is not None
+        jobs, self.waiting = self.waiting, []
+        for job in jobs:
+            job(change)
+        self.transactions.commit()
+
+    def aside(self, work: Callable[[], Result], done: Callable[[Result | None], None]) -> None:
+        """Work is done at once, or when `work_later` says (see `Aside`)."""
+        if self.waiting is None:
+            done(work())
+        else:
+            self.waiting.append(lambda change: done(change(work())))
 
     def send(
         self, method: str, path: str, form: Mapping[str, str] | None = None, query: str = "", origin: str = "https://h"
     ) -> HttpReply:
         """Send a request as the server does, and commit the tick."""
-        from localzure.services.interface import Address
-
-        scheme, _, host = origin.partition("://")
-        request = HttpRequest(method, path, query, {}, scheme, host, "127.0.0.1", "id")
-        address = Address("", secondary=False, path=path.removeprefix("/"), base_url=origin)
+        request, address = _request(method, path, query, origin)
         try:
             sink = self.service.accept(request, address)
             sink.write(urlencode(form or {}).encode())
             reply = sink.finish()
+            assert not isinstance(reply, LaterReply), "nothing has to wait here"
         except ServiceError as error:
             reply = self.service.refuse(request, error)
         self.transactions.commit()
         return reply
+
+    def wait(self, method: str, path: str, form: Mapping[str, str] | None = None) -> Waiting:
+        """Send a request whose reply must wait."""
+        request, address = _request(method, path, "", "https://h")
+        sink = self.service.accept(request, address)
+        sink.write(urlencode(form or {}).encode())
+        later = sink.finish()
+        assert isinstance(later, LaterReply)
+        waiting = Waiting(later, [])
+
+        def deliver(make: Callable[[], HttpReply]) -> None:
+            try:
+                waiting.replies.append(make())
+            except ServiceError as error:
+                waiting.replies.append(self.service.refuse(request, error))
+
+        later.then(deliver)
+        return waiting
 
     def ask(self, method: str, path: str, form: Mapping[str, str] | None = None, query: str = "") -> Any:
         """Send a request that must succeed; returns its JSON."""
@@ -100,3 +148,9 @@ class EntraWorld:
 
     def verify(self, token: str) -> Claims:
         return self.verifier.verify(token, self.clock.wall())
+
+
+def _request(method: str, path: str, query: str, origin: str) -> tuple[HttpRequest, Address]:
+    scheme, _, host = origin.partition("://")
+    request = HttpRequest(method, path, query, {}, scheme, host, "127.0.0.1", "id")
+    return request, Address("", secondary=False, path=path.removeprefix("/"), base_url=origin)

@@ -66,6 +66,7 @@ class Exchange:
     """One request and its reply."""
 
     __slots__ = (
+        "_later",
         "_reply_started",
         "_request",
         "_service",
@@ -84,6 +85,7 @@ class Exchange:
         self._request = request
         self._service: HttpService | None = None
         self._sink: BodySink | None = None
+        self._later: LaterReply | None = None
         self._source: BodySource | None = None
         self._reply_started = False
         self.is_request_complete = False
@@ -113,7 +115,20 @@ class Exchange:
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.abandon()
+        later, self._later = self._later, None
+        if later is not None:
+            later.lost()
         self._close_source()
+
+    @property
+    def is_waiting(self) -> bool:
+        """The reply waits for what may never come: a client that stops listening has given it up."""
+        return self._later is not None and self._later.is_for_a_listener
+
+    def hurry(self) -> None:
+        """The server stops: a reply that waits comes now, where it can."""
+        if self._later is not None:
+            self._guarded(self._later.hurry)
 
     def pump(self) -> None:
         """Send the reply's body as far as the client takes it, a bounded piece at a time."""
@@ -134,9 +149,14 @@ class Exchange:
         reply = self._sink.finish()
         self._sink = None
         if isinstance(reply, LaterReply):
-            reply.then(self._reply_after_commit)
+            self._later = reply
+            reply.then(self._answer_later)
         else:
             self._reply_after_commit(reply)
+
+    def _answer_later(self, make: Callable[[], HttpReply]) -> None:
+        self._later = None
+        self._guarded(lambda: self._reply_after_commit(make()))
 
     def _guarded(self, step: Callable[[], None]) -> bool:
         """Run a step of the service; whatever goes wrong becomes the service's own error reply."""

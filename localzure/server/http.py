@@ -154,6 +154,7 @@ class HttpDriver:
     def receive_eof(self) -> None:
         """See `Driver.receive_eof`."""
         self._handle(self._core.receive_eof())
+        self._abandon([exchange for exchange in self._exchanges.values() if exchange.is_waiting])
 
     def take_output(self) -> list[bytes]:
         """See `Driver.take_output`."""
@@ -180,7 +181,7 @@ class HttpDriver:
             self._progress, self._progress_at = self._core.progress, now
         limit = STALLED_SECONDS_MAX if self._core.awaits_peer else IDLE_SECONDS_MAX
         if now >= self._progress_at + limit:
-            self._abandon_all()
+            self._abandon(list(self._exchanges.values()))
             self._core.shutdown()
         return self._progress_at + limit
 
@@ -192,10 +193,12 @@ class HttpDriver:
     def shutdown(self) -> None:
         """See `Driver.shutdown`."""
         self._core.shutdown()
+        for exchange in list(self._exchanges.values()):
+            exchange.hurry()
 
     def lost(self) -> None:
         """See `Driver.lost`."""
-        self._abandon_all()
+        self._abandon(list(self._exchanges.values()))
 
     # What an exchange calls.
 
@@ -332,10 +335,9 @@ class HttpDriver:
         self.send(Body(event.stream_id, text))
         self.send(EndBody(event.stream_id))
 
-    def _abandon_all(self) -> None:
-        """End every exchange without an answer."""
-        exchanges, self._exchanges = self._exchanges, {}
-        for exchange in exchanges.values():
+    def _abandon(self, exchanges: list[Exchange]) -> None:
+        """End exchanges without an answer."""
+        for exchange in exchanges:
             exchange.lost()
             self.send(StreamClosed(exchange.stream_id))
 

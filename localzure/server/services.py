@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from localzure.auth.accounts import Accounts
 from localzure.auth.tokens import TokenVerifier
+from localzure.server.aside import LoopAside
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
@@ -51,6 +52,7 @@ class Services:
 
     accounts: Accounts
     """The storage accounts, shared by all that serve them."""
+    aside: LoopAside
     features: dict[str, AccountFeatures] = field(default_factory=dict)
     """What each account's Blob service is told to be, shared with it."""
     http: dict[str, HttpService] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class Services:
 
     def close(self) -> None:
         """Cancel what is armed."""
+        self.aside.close()
         for alarm in self.alarms:
             alarm.cancel()
 
@@ -102,7 +105,7 @@ class Builder:
         self._loop = loop
         self._extents = Extents(ROOT.subspace("extents"))
         self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
-        self._services = Services(accounts=self._accounts)
+        self._services = Services(accounts=self._accounts, aside=LoopAside(loop))
 
     def build(self) -> Services:
         """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
@@ -131,6 +134,7 @@ class Builder:
                 secrets=given.secrets,
                 claims=given.claims,
             ),
+            self._services.aside,
         )
         self._services.http["entra"] = service
         self._accounts.tokens = TokenVerifier(service.ring, [secret.encode() for secret in given.trusted_secrets])

@@ -13,7 +13,7 @@ a deadline.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +88,20 @@ class Alarm(Protocol):
         ...
 
 
+Result = TypeVar("Result")
+
+
+class Aside(Protocol):
+    """Runs the little that takes longer than a tick may, such as making an RSA key, in a thread."""
+
+    def __call__(self, work: Callable[[], Result], done: Callable[[Result | None], None]) -> None:
+        """Call `work` in a thread, then `done` on the loop with what it returned.
+
+        `done` gets None where `work` failed, which is logged. It is not called any more once the server has stopped.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class ServiceContext:
     """What a service is built from."""
@@ -156,20 +170,47 @@ class HttpReply:
 
 
 class LaterReply(HttpReply):
-    """A reply that takes longer than the event that asked for it: who makes it calls `ready`, once, in a later tick."""
+    """A reply that takes longer than the event that asked for it, or that waits for something, such as a message.
 
-    def __init__(self) -> None:
+    Who makes it calls `answer` or `ready`, once, in a later tick, unless it was told before that the client is gone.
+    Nothing else waits: what is waited for is state of the service.
+    """
+
+    def __init__(self, abandon: Callable[[], None] | None = None, hurry: Callable[[], None] | None = None) -> None:
+        """`abandon` is called when the client goes away; `hurry` when the server stops, to answer at once."""
         super().__init__(0)
-        self._take: Callable[[HttpReply], None] | None = None
+        self._abandon = abandon
+        self._hurry = hurry
+        self._take: Callable[[Callable[[], HttpReply]], None] | None = None
 
-    def then(self, take: Callable[[HttpReply], None]) -> None:
-        """Give the reply to `take` when it is there. For the server, in the event that got this object."""
-        self._take = take
+    def answer(self, make: Callable[[], HttpReply]) -> None:
+        """Reply as `make` says, which is called as `BodySink.finish` is: it may write, and raise ServiceError."""
+        if self._take is not None:
+            self._take(make)
 
     def ready(self, reply: HttpReply) -> None:
         """The reply is there."""
-        if self._take is not None:
-            self._take(reply)
+        self.answer(lambda: reply)
+
+    def then(self, take: Callable[[Callable[[], HttpReply]], None]) -> None:
+        """Give what makes the reply to `take`. For the server, in the event that got this object."""
+        self._take = take
+
+    @property
+    def is_for_a_listener(self) -> bool:
+        """A client that has stopped sending is taken to have gone: nothing may be handed out for nobody."""
+        return self._abandon is not None
+
+    def lost(self) -> None:
+        """The client went away. For the server."""
+        self._take = None
+        if self._abandon is not None:
+            self._abandon()
+
+    def hurry(self) -> None:
+        """The server stops: whoever can answers at once. For the server."""
+        if self._hurry is not None:
+            self._hurry()
 
 
 class BodySource(Protocol):

@@ -73,7 +73,7 @@ class Issuer:
             claims["upn" if claims["ver"] == "1.0" else "preferred_username"] = "user@localzure.local"
         claims |= self._settings.claims
         claims |= extra or {}
-        return self._sign(claims, now)
+        return self._sign(claims)
 
     def refresh_token(self, subject: Subject, scope: str, now: Instant) -> str:
         """Return a token that `refreshed` takes; `scope` is what may be asked for with it."""
@@ -87,8 +87,7 @@ class Issuer:
                 "scope": scope,
                 "exp": issued + self._settings.refresh_seconds,
                 "uti": self._entropy.uuid().hex,
-            },
-            now,
+            }
         )
 
     def id_token(self, subject: Subject, now: Instant) -> str:
@@ -107,7 +106,7 @@ class Issuer:
             "tid": subject.tenant,
             "ver": "2.0",
         }
-        return self._sign(claims, now)
+        return self._sign(claims)
 
     def refreshed(self, token: str, now: Instant) -> Mapping[str, Any]:
         """Return what a refresh token says. Raises EntraError where it does not hold."""
@@ -126,10 +125,10 @@ class Issuer:
             raise EntraError("refresh_expired")
         return claims
 
-    def _sign(self, claims: Mapping[str, Any], now: Instant) -> str:
+    def _sign(self, claims: Mapping[str, Any]) -> str:
         import jwt  # late: see above
 
-        key_id, key = self._ring.signing_key(now)
+        key_id, key = self._ring.signing_key()
         payload = json.dumps(claims, separators=(",", ":")).encode()
         return jwt.api_jws.encode(payload, key, "RS256", headers={"kid": key_id, "x5t": key_id, "typ": "JWT"})
 

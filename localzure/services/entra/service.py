@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
@@ -21,13 +22,13 @@ from localzure.services.entra.issuing import DEFAULT_RESOURCE, Issuer, resource_
 from localzure.services.entra.keys import EntraKeys
 from localzure.services.entra.model import DEFAULT_TENANT, Subject, tenant_id
 from localzure.services.entra.signing import KeyRing
-from localzure.services.interface import SECOND, HttpReply
+from localzure.services.interface import SECOND, HttpReply, LaterReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localzure.services.entra.model import EntraSettings
-    from localzure.services.interface import Address, HttpRequest, Instant, ServiceContext, ServiceError
+    from localzure.services.interface import Address, Aside, HttpRequest, Instant, ServiceContext, ServiceError
     from localzure_storage.store import StorageError
 
 BODY_BYTES_MAX = 64 * 1024
@@ -45,12 +46,13 @@ _NOT_BUILT = re.compile(rf"{_TENANT}/(?:oauth2(?:/v2\.0)?/(?:authorize|logout)|s
 class EntraService:
     """A mock Entra ID (see `localzure.services.interface.HttpService`)."""
 
-    def __init__(self, context: ServiceContext, settings: EntraSettings) -> None:
+    def __init__(self, context: ServiceContext, settings: EntraSettings, aside: Aside) -> None:
+        """`aside` makes its keys."""
         self._clock = context.clock
         self._entropy = context.entropy
         self._settings = settings
         keys = EntraKeys(context.space)
-        self.ring = KeyRing(keys, context.transactions, settings)
+        self.ring = KeyRing(keys, context.transactions, settings, aside)
         """The keys that sign tokens, for those who check them."""
         self._issuer = Issuer(self.ring, context.entropy, settings)
         devices = Devices(keys, context.transactions, context.entropy, is_automatic=settings.device_approval == "auto")
@@ -60,13 +62,14 @@ class EntraService:
         """Find who answers a request. Raises EntraError."""
         path = f"/{unquote(address.path)}"
         methods = set()
-        for method, pattern, answer in ROUTES:
+        for method, pattern, answer, use in ROUTES:
             match = pattern.fullmatch(path)
             if match is None:
                 continue
             if method == request.method:
                 asked = Asked(request, address.base_url, match.groupdict(), self._clock.wall())
-                return _Form(partial(answer, self, asked))
+                self.ring.prepare(asked.now)
+                return _Form(self, partial(answer, self, asked), use, asked.now)
             methods.add(method)
         if methods:
             raise EntraError("method_not_allowed")
@@ -91,6 +94,24 @@ class EntraService:
             "correlation_id": correlation,
         }
         return _json(body, row.status)
+
+    def answer(self, answer: Callable[[], HttpReply], use: KeyUse, now: Instant) -> HttpReply:
+        """Answer, once the key is there that the answer needs."""
+        if use is KeyUse.NEW:
+            self.ring.rotate(now)
+        if use is KeyUse.NONE:
+            return answer()
+
+        def answer_or_fail() -> HttpReply:
+            if not self.ring.has_key:
+                raise EntraError("internal_error")
+            return answer()
+
+        if not self.ring.is_making or (use is KeyUse.SIGNS and self.ring.has_key):
+            return answer_or_fail()
+        waiting = _Waiting(answer_or_fail)
+        self.ring.wait(waiting.ready)
+        return waiting.reply
 
     # --- answers --------------------------------------------------------------------------------------------------
 
@@ -143,14 +164,13 @@ class EntraService:
 
     def keys(self, asked: Asked, body: bytes) -> HttpReply:
         """The published keys."""
-        del body
-        return _json({"keys": self.ring.published(asked.now)})
+        del asked, body
+        return _json({"keys": self.ring.published()})
 
-    def rotate(self, asked: Asked, body: bytes) -> HttpReply:
-        """Sign with a new key from now on."""
-        del body
-        self.ring.signing_key(asked.now)
-        return _json({"kid": self.ring.rotate(asked.now)}, 201)
+    def rotated(self, asked: Asked, body: bytes) -> HttpReply:
+        """A new key signs from now on."""
+        del asked, body
+        return _json({"kid": self.ring.signing_key()[0]}, 201)
 
     def configuration(self, asked: Asked, body: bytes, *, is_v2: bool) -> HttpReply:
         """The OpenID configuration of a tenant."""
@@ -170,6 +190,14 @@ class EntraService:
         """Where a user signs in: here."""
         del asked, body
         return _json({"ver": "1.0", "account_type": "Managed", "cloud_instance_name": "microsoftonline.com"})
+
+
+class KeyUse(Enum):
+    """What an answer needs of the signing keys."""
+
+    NONE = "nothing"
+    SIGNS = "one to sign with, or to show"
+    NEW = "a new one"
 
 
 class Asked:
@@ -192,10 +220,13 @@ class Asked:
 class _Form:
     """Gathers a body (a `BodySink`)."""
 
-    __slots__ = ("_answer", "_body")
+    __slots__ = ("_answer", "_body", "_now", "_service", "_use")
 
-    def __init__(self, answer: Callable[[bytes], HttpReply]) -> None:
+    def __init__(self, service: EntraService, answer: Callable[[bytes], HttpReply], use: KeyUse, now: Instant) -> None:
+        self._service = service
         self._answer = answer
+        self._use = use
+        self._now = now
         self._body = b""
 
     def write(self, data: bytes) -> None:
@@ -204,10 +235,28 @@ class _Form:
             raise EntraError("too_large")
 
     def finish(self) -> HttpReply:
-        return self._answer(self._body)
+        return self._service.answer(partial(self._answer, self._body), self._use, self._now)
 
     def abandon(self) -> None:
         self._body = b""
+
+
+class _Waiting:
+    """A request that waits for the key."""
+
+    __slots__ = ("_answer", "reply")
+
+    def __init__(self, answer: Callable[[], HttpReply]) -> None:
+        self._answer: Callable[[], HttpReply] | None = answer
+        self.reply = LaterReply(self._forget)
+
+    def ready(self) -> None:
+        """The key is there, or could not be made."""
+        if self._answer is not None:
+            self.reply.answer(self._answer)
+
+    def _forget(self) -> None:
+        self._answer = None
 
 
 def _stamp(now: Instant) -> str:
@@ -264,49 +313,32 @@ def _at(path: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-ROUTES: tuple[tuple[str, re.Pattern[str], Answer], ...] = (
-    ("POST", _at("/{tenant}/oauth2/v2.0/token"), lambda self, asked, body: self.token(asked, body, is_v2=True)),
-    ("POST", _at("/{tenant}/oauth2/token"), lambda self, asked, body: self.token(asked, body, is_v2=False)),
-    (
-        "POST",
-        _at("/{tenant}/oauth2/v2.0/devicecode"),
-        lambda self, asked, body: self.device_code(asked, body, is_v2=True),
-    ),
-    (
-        "POST",
-        _at("/{tenant}/oauth2/devicecode"),
-        lambda self, asked, body: self.device_code(asked, body, is_v2=False),
-    ),
-    (
-        "GET",
-        _at("/{tenant}/v2.0/.well-known/openid-configuration"),
-        lambda self, asked, body: self.configuration(asked, body, is_v2=True),
-    ),
-    (
-        "GET",
-        _at("/{tenant}/.well-known/openid-configuration"),
-        lambda self, asked, body: self.configuration(asked, body, is_v2=False),
-    ),
-    (
-        "GET",
-        _at("/.well-known/openid-configuration"),
-        lambda self, asked, body: self.configuration(asked, body, is_v2=True),
-    ),
-    ("GET", _at("/{tenant}/discovery/v2.0/keys"), EntraService.keys),
-    ("GET", _at("/{tenant}/discovery/keys"), EntraService.keys),
-    ("GET", _at("/{tenant}/discovery/instance"), EntraService.instance),
-    ("GET", _at("/{tenant}/userrealm/{user}"), EntraService.user_realm),
-    ("GET", _at("/devicelogin"), EntraService.device_page),
-    ("POST", _at("/devicelogin"), EntraService.approve_device),
-    ("GET", _at("/.localzure/oauth/token"), EntraService.local_token),
-    ("POST", _at("/.localzure/oauth/token"), EntraService.local_token),
-    ("GET", _at("/.localzure/oauth/keys"), EntraService.keys),
-    ("POST", _at("/.localzure/oauth/keys"), EntraService.rotate),
+_NONE, _SIGNS, _NEW = KeyUse
+_CONFIGURATION_V2 = partial(EntraService.configuration, is_v2=True)
+
+ROUTES: tuple[tuple[str, re.Pattern[str], Answer, KeyUse], ...] = (
+    ("POST", _at("/{tenant}/oauth2/v2.0/token"), partial(EntraService.token, is_v2=True), _SIGNS),
+    ("POST", _at("/{tenant}/oauth2/token"), partial(EntraService.token, is_v2=False), _SIGNS),
+    ("POST", _at("/{tenant}/oauth2/v2.0/devicecode"), partial(EntraService.device_code, is_v2=True), _NONE),
+    ("POST", _at("/{tenant}/oauth2/devicecode"), partial(EntraService.device_code, is_v2=False), _NONE),
+    ("GET", _at("/{tenant}/v2.0/.well-known/openid-configuration"), _CONFIGURATION_V2, _NONE),
+    ("GET", _at("/{tenant}/.well-known/openid-configuration"), partial(EntraService.configuration, is_v2=False), _NONE),
+    ("GET", _at("/.well-known/openid-configuration"), _CONFIGURATION_V2, _NONE),
+    ("GET", _at("/{tenant}/discovery/v2.0/keys"), EntraService.keys, _SIGNS),
+    ("GET", _at("/{tenant}/discovery/keys"), EntraService.keys, _SIGNS),
+    ("GET", _at("/{tenant}/discovery/instance"), EntraService.instance, _NONE),
+    ("GET", _at("/{tenant}/userrealm/{user}"), EntraService.user_realm, _NONE),
+    ("GET", _at("/devicelogin"), EntraService.device_page, _NONE),
+    ("POST", _at("/devicelogin"), EntraService.approve_device, _NONE),
+    ("GET", _at("/.localzure/oauth/token"), EntraService.local_token, _SIGNS),
+    ("POST", _at("/.localzure/oauth/token"), EntraService.local_token, _SIGNS),
+    ("GET", _at("/.localzure/oauth/keys"), EntraService.keys, _SIGNS),
+    ("POST", _at("/.localzure/oauth/keys"), EntraService.rotated, _NEW),
 )
-"""(method, address, what answers it)."""
+"""(method, address, what answers it, what that needs of the signing keys)."""
 
 
 def answers(path: str) -> bool:
     """Whether a path, as sent, is one of the authority's, whatever the method."""
     decoded = unquote(path)
-    return any(pattern.fullmatch(decoded) for _, pattern, _ in ROUTES) or bool(_NOT_BUILT.fullmatch(decoded))
+    return any(pattern.fullmatch(decoded) for _, pattern, *_ in ROUTES) or bool(_NOT_BUILT.fullmatch(decoded))

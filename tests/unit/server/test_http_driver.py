@@ -17,7 +17,7 @@ from localzure.server.http import (
 )
 from localzure.server.own_api.routes import NoServiceError
 from localzure.server.transactions import TickTransactions
-from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, ServiceError
+from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, LaterReply, ServiceError
 from localzure_protocols.http1 import Http1Connection
 from localzure_storage.memory import MemoryStore
 from localzure_storage.store import StorageError
@@ -32,6 +32,8 @@ class KeyService:
         self.transactions = transactions
         self.abandoned = 0
         self.closed = 0
+        self.waiting: list[LaterReply] = []
+        self.given_up = 0
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         del address
@@ -59,6 +61,19 @@ class _Sink:
         self._body += data
 
     def finish(self) -> HttpReply:
+        if self._request.raw_path.startswith("/wait"):
+            return self._wait()
+        return self._reply()
+
+    def _wait(self) -> LaterReply:
+        def give_up() -> None:
+            self._service.given_up += 1
+
+        later = LaterReply(give_up, lambda: later.answer(lambda: HttpReply(204)))
+        self._service.waiting.append(later)
+        return later
+
+    def _reply(self) -> HttpReply:
         path = self._request.raw_path.encode()
         if self._request.method == "PUT":
             with self._service.transactions.writer() as writer:
@@ -361,3 +376,74 @@ def test_metadata_names_keep_their_case_and_other_names_do_not(wire: Wire) -> No
     reply = wire.send(b"PUT /p HTTP/1.1\r\nHOST: h\r\nContent-Length: 0\r\nX-Ms-Meta-MyName: v\r\n\r\n")
     assert b"x-host: h\r\n" in reply
     assert b"X-Ms-Meta-MyName: v\r\n" in reply
+
+
+# --- replies that wait --------------------------------------------------------------------------------------------
+
+
+def test_a_reply_may_come_in_a_later_tick(wire: Wire) -> None:
+    assert wire.send(get("/wait") + get("/next")) == b""
+    assert wire.driver.is_busy
+    [later] = wire.service.waiting
+
+    def write() -> HttpReply:
+        with wire.transactions.writer() as writer:
+            writer.put(b"/next", b"written by it")
+        return HttpReply(200, body=b"late")
+
+    later.answer(write)
+    assert wire.channel.take() == b""
+    sent = wire.turn()
+    assert sent.count(b"HTTP/1.1 200") == 2
+    assert sent.index(b"late") < sent.index(b"written by it")
+
+
+def test_whatever_goes_wrong_with_a_late_reply_is_told(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(error: Exception) -> Callable[[], HttpReply]:
+        def make() -> HttpReply:
+            raise error
+
+        return make
+
+    for error, status in ((NoServiceError("no"), b"403"), (RuntimeError("a bug"), b"500")):
+        wire.send(get("/wait"))
+        wire.service.waiting.pop().answer(fail(error))
+        assert wire.turn().rpartition(b"HTTP/1.1 ")[2].startswith(status)
+    assert "GET /wait failed" in caplog.text
+    wire.send(get("/wait"))
+
+    def write() -> HttpReply:
+        with wire.transactions.writer() as writer:
+            writer.put(b"a", b"b")
+        return HttpReply(200)
+
+    wire.store.failing = True
+    wire.service.waiting.pop().answer(write)
+    assert wire.turn().rpartition(b"HTTP/1.1 ")[2].startswith(b"503")
+
+
+@pytest.mark.parametrize("ending", ["receive_eof", "lost"])
+def test_a_client_that_goes_away_gives_up_what_it_waits_for(wire: Wire, ending: str) -> None:
+    wire.send(get("/wait"))
+    getattr(wire.driver, ending)()
+    assert wire.service.given_up == 1
+    assert wire.driver.is_finished
+    assert not wire.driver.is_busy
+    assert wire.turn() == b""
+
+
+def test_a_client_waits_longer_than_an_idle_one_may(wire: Wire) -> None:
+    wire.send(get("/wait"))
+    for _ in range(3):
+        wire.clock.advance(IDLE_SECONDS_MAX)
+        wire.driver.tick(wire.clock.monotonic(), 0.0)
+    assert wire.service.given_up == 0
+    wire.service.waiting.pop().answer(lambda: HttpReply(200))
+    assert wire.turn().startswith(b"HTTP/1.1 200")
+
+
+def test_a_stopping_server_has_late_replies_come_now(wire: Wire) -> None:
+    wire.send(get("/wait"))
+    wire.driver.shutdown()
+    assert wire.turn().startswith(b"HTTP/1.1 204")
+    assert wire.driver.is_finished

@@ -200,7 +200,7 @@ def test_what_waits_answers_when_it_has_ended(query: str, answer: object) -> Non
         later = ask(own, request("POST", "/_localzure/wait", query=query))
         assert isinstance(later, LaterReply)
         arrived: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
-        later.then(arrived.set_result)
+        later.then(lambda make: arrived.set_result(make()))
         assert not arrived.done()
         return await arrived
 

@@ -312,7 +312,7 @@ def test_configured_lifetimes_and_claims() -> None:
 
 def forged(world: EntraWorld, header: dict[str, Any] | None = None, **claims: Any) -> str:
     """A token of the authority's with other claims, signed by its key."""
-    key_id, key = world.service.ring.signing_key(world.clock.wall())
+    key_id, key = world.service.ring.signing_key()
     said = {**read_claims(world.token()).raw, **claims}
     return jwt.encode(said, key, algorithm="RS256", headers={"kid": key_id, **(header or {})})
 
@@ -336,7 +336,7 @@ def test_every_part_of_a_token_is_checked(settled: EntraWorld) -> None:
     assert "key not found" in why(settled, forged(settled, {"kid": "x"}))
     assert "a time that is none" in why(settled, forged(settled, exp="soon"))
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    key_id, _ = settled.service.ring.signing_key(START)
+    key_id, _ = settled.service.ring.signing_key()
     stranger = jwt.encode(dict(read_claims(settled.token()).raw), other, algorithm="RS256", headers={"kid": key_id})
     assert "Signature verification failed" in why(settled, stranger)
     secret = jwt.encode(dict(read_claims(settled.token()).raw), "s" * 32, algorithm="HS256", headers={"kid": key_id})
@@ -426,6 +426,54 @@ def test_a_key_whose_commit_fails_was_never_there() -> None:
     store.failing = False
     with world.transactions.reader() as reader:
         assert not list(reader.scan(*world.service.ring._space.range()))
+    assert world.verify(world.token()).tid == TENANT
+
+
+def test_whoever_needs_a_key_waits_for_it_and_nobody_else() -> None:
+    world = EntraWorld()
+    world.waiting = []
+    assert world.ask("GET", "/.well-known/openid-configuration")["jwks_uri"]
+    first, second, gone = (
+        world.wait("GET", "/.localzure/oauth/token"),
+        world.wait("POST", TOKEN, SECRET | STORAGE),
+        None,
+    )
+    gone = world.wait("GET", "/.localzure/oauth/keys")
+    assert len(world.waiting) == 1
+    gone.later.lost()
+    world.work()
+    assert gone.replies == []
+    tokens = [json.loads(bytes(one.replies[0].body))["access_token"] for one in (first, second)]  # type: ignore[arg-type]
+    assert [world.verify(token).audience for token in tokens] == ["https://storage.azure.com"] * 2
+    world.clock.advance(31 * 86_400)
+    old = jwt.get_unverified_header(tokens[0])["kid"]
+    assert jwt.get_unverified_header(world.token())["kid"] == old
+    rotated = world.wait("POST", "/.localzure/oauth/keys")
+    world.work()
+    assert rotated.replies[0].status == 201
+    assert jwt.get_unverified_header(world.token())["kid"] != old
+
+
+def test_a_key_that_cannot_be_made_is_told() -> None:
+    world = EntraWorld()
+    world.waiting = []
+    asked = world.wait("GET", "/.localzure/oauth/token")
+    world.work(lambda _made: None)
+    assert asked.replies[0].status == 500
+    again = world.wait("GET", "/.localzure/oauth/token")
+    world.work()
+    assert again.replies[0].status == 200
+
+
+def test_a_key_that_was_taken_from_the_store_is_forgotten() -> None:
+    world = EntraWorld()
+    token = world.token()
+    with world.transactions.writer() as writer:
+        for key, _ in list(writer.scan(*world.service.ring._space.range())):
+            writer.delete(key)
+    world.transactions.commit()
+    world.service.ring.reset()
+    assert "key not found" in why(world, token)
     assert world.verify(world.token()).tid == TENANT
 
 
