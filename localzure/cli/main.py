@@ -16,6 +16,7 @@ from localzure.cli.ca import ca
 from localzure.cli.clock import clock
 from localzure.cli.exits import run_command
 from localzure.cli.health import health
+from localzure.cli.reset import reset
 from localzure.cli.start import start
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ localzure.add_command(start)
 localzure.add_command(ca)
 localzure.add_command(clock)
 localzure.add_command(health)
+localzure.add_command(reset)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from localzure.server import logs
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from localzure.config.settings import Settings, StorageAccount
@@ -52,11 +52,11 @@ async def keep_checkpoints(checkpoint: Checkpoint) -> None:
             _log.error("no checkpoint could be taken, the next one is tried in a second: %s", error)
 
 
-async def keep_sweeping(transactions: TickTransactions, sweeps: Sequence[Callable[[Writer], bool]]) -> None:
+async def keep_sweeping(transactions: TickTransactions, sweeps: Collection[Callable[[Writer], bool]]) -> None:
     """Run each of `sweeps`, which take one bounded step and tell whether there is more to do, until cancelled."""
     while True:
         more = False
-        for sweep in sweeps:
+        for sweep in tuple(sweeps):
             try:
                 with transactions.writer() as writer:
                     more = sweep(writer) or more

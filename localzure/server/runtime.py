@@ -28,6 +28,7 @@ from localzure.server.listener import bind, endpoint, serve
 from localzure.server.own_api.about import About
 from localzure.server.own_api.clock import ClockCalls
 from localzure.server.own_api.guard import Guard
+from localzure.server.own_api.reset import ResetCalls
 from localzure.server.own_api.service import OwnApi
 from localzure.server.ready import ReadyFile, connection_strings
 from localzure.server.router import Router
@@ -140,7 +141,7 @@ class Server:
             builder = Builder(self._settings, transactions, self._clock, self._entropy, loop, self._seeds)
             services = builder.build()
             stack.callback(services.close)
-            own_api = self._own_api(services, transactions)
+            own_api = self._own_api(builder, services, transactions)
             connections = self._connect(services, own_api, transactions, loop)
             stack.callback(connections.abort)
             try:
@@ -161,12 +162,14 @@ class Server:
         except StoreUnusableError as error:
             raise StartupError(str(error)) from error
 
-    def _own_api(self, services: Services, transactions: TickTransactions) -> OwnApi:
+    def _own_api(self, builder: Builder, services: Services, transactions: TickTransactions) -> OwnApi:
         """LocalZure's own API, with what the services add to it."""
         names = [self._settings.host, socket.gethostname(), *self._settings.admin_hosts]
         guard = Guard(names, self._settings.admin_token)
-        clock = ClockCalls(TimeTravel(self._clock, services.alarms, services.sweeps, transactions))
-        return OwnApi(self._health, guard, [*self._about.routes(), *clock.routes(), *services.routes])
+        clock = ClockCalls(TimeTravel(self._clock, services.alarms.values(), services.sweeps.values(), transactions))
+        reset = ResetCalls(services, transactions, builder.renew_servicebus)
+        routes = [*self._about.routes(), *clock.routes(), *reset.routes()]
+        return OwnApi(self._health, guard, routes, services.routes)
 
     def _connect(
         self,
@@ -182,9 +185,11 @@ class Server:
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
             Wire.HTTP2: lambda channel: HttpDriver(channel, Http2Connection(), http),
         }
-        if (service := services.amqp) is not None:
+        if services.amqp is not None:
             container_id = f"{self._entropy.uuid().hex}_G0"
-            factories[Wire.AMQP] = lambda channel: AmqpDriver(channel, service, container_id, loop.call_soon)
+            factories[Wire.AMQP] = lambda channel: AmqpDriver(
+                channel, services.serving_amqp(), container_id, loop.call_soon
+            )
 
         def upgrade(channel: Channel, request: Request) -> Driver | None:
             """The driver that an HTTP/1.1 request asks for by its `Upgrade` header, if it is one of ours."""
@@ -204,7 +209,7 @@ class Server:
         self, tasks: asyncio.TaskGroup, store: Store, transactions: TickTransactions, services: Services
     ) -> list[asyncio.Task[None]]:
         """Start what runs beside the clients."""
-        running = [tasks.create_task(keep_sweeping(transactions, services.sweeps))]
+        running = [tasks.create_task(keep_sweeping(transactions, services.sweeps.values()))]
         if (path := self._settings.accounts_file) is not None:
             running.append(tasks.create_task(keep_accounts(path, self._settings, services.take_accounts)))
         if (checkpoint := store.checkpoint) is not None:

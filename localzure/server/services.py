@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from localzure.auth.accounts import Accounts
 from localzure.auth.tokens import TokenVerifier
 from localzure.server.aside import LoopAside
+from localzure.server.generations import Generations
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
@@ -26,7 +27,7 @@ from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from localzure.config.settings import Settings, StorageAccount
     from localzure.server.clock import VirtualClock
@@ -57,10 +58,13 @@ class Services:
     """What each account's Blob service is told to be, shared with it."""
     http: dict[str, HttpService] = field(default_factory=dict)
     amqp: AmqpService | None = None
-    routes: list[Route] = field(default_factory=list)
-    """What the services add to LocalZure's own API."""
-    sweeps: list[Callable[[Writer], bool]] = field(default_factory=list)
-    alarms: list[LoopAlarm] = field(default_factory=list)
+    routes: dict[str, Sequence[Route]] = field(default_factory=dict)
+    """What a service adds to LocalZure's own API, by its name."""
+    sweeps: dict[str, Callable[[Writer], bool]] = field(default_factory=dict)
+    """By its name, what frees in bounded steps what a service has left behind; True while there may be more."""
+    empties: dict[str, Callable[[Writer, str | None, int], bool]] = field(default_factory=dict)
+    """By its name, what takes some things from an account, None for all; True while there may be more."""
+    alarms: dict[str, LoopAlarm] = field(default_factory=dict)
 
     def take_accounts(self, accounts: Iterable[StorageAccount]) -> None:
         """Let these accounts be all there are, as their entries say, from the next request on."""
@@ -69,10 +73,16 @@ class Services:
         self.features.clear()
         self.features.update({account.name: _features(account) for account in known})
 
+    def serving_amqp(self) -> AmqpService:
+        """The service that takes AMQP connections now; there is one where AMQP is served at all."""
+        assert self.amqp is not None, "AMQP is served"
+        return self.amqp
+
     def close(self) -> None:
         """Cancel what is armed."""
         self.aside.close()
-        for alarm in self.alarms:
+        for alarm in self.alarms.values():
+            alarm.ring = _nothing
             alarm.cancel()
 
 
@@ -104,6 +114,7 @@ class Builder:
         self._entropy = entropy
         self._loop = loop
         self._extents = Extents(ROOT.subspace("extents"))
+        self._generations = Generations(ROOT)
         self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
         self._services = Services(accounts=self._accounts, aside=LoopAside(loop))
 
@@ -118,7 +129,8 @@ class Builder:
         self._build_entra()
         for name in self._settings.services:
             builders[name]()
-        self._services.sweeps.append(lambda writer: self._extents.sweep(writer, SWEEP_BYTES))
+        self._services.sweeps["extents"] = lambda writer: self._extents.sweep(writer, SWEEP_BYTES)
+        self._services.sweeps["over"] = lambda writer: self._generations.sweep(writer, SWEEP_RECORDS)
         return self._services
 
     def _build_entra(self) -> None:
@@ -137,6 +149,7 @@ class Builder:
             self._services.aside,
         )
         self._services.http["entra"] = service
+        self._services.empties["entra"] = service.empty
         self._accounts.tokens = TokenVerifier(service.ring, [secret.encode() for secret in given.trusted_secrets])
 
     def _build_blob(self) -> None:
@@ -145,7 +158,8 @@ class Builder:
         features.update({account.name: _features(account) for account in self._settings.accounts})
         service = BlobService(context, BlobSettings(self._accounts, self._settings.auth, features))
         self._services.http["blob"] = service
-        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
+        self._services.sweeps["blob"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
+        self._services.empties["blob"] = service.empty
 
     def _build_queue(self) -> None:
         context, alarm = self._context("queue")
@@ -153,39 +167,67 @@ class Builder:
         alarm.ring = service.expire
         service.start()
         self._services.http["queue"] = service
-        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
+        self._services.sweeps["queue"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
+        self._services.empties["queue"] = service.empty
 
     def _build_table(self) -> None:
         context, _ = self._context("table")
         service = TableService(context, TableSettings(self._accounts, self._settings.auth))
         self._services.http["table"] = service
-        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
+        self._services.sweeps["table"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
+        self._services.empties["table"] = service.empty
 
     def _build_servicebus(self) -> None:
+        try:
+            service = self._start_servicebus()
+        except SeedError as error:
+            raise StartupError(str(error)) from error
+        except StorageError as error:
+            raise StartupError(f"the store cannot take the entities to start with: {error}") from error
+        self._serve_servicebus(service)
+
+    def _start_servicebus(self) -> ServiceBusService:
+        """Make the service on what the store holds for it, and seed it. Raises SeedError, StorageError."""
         key = self._settings.servicebus_key
         settings = ServiceBusSettings(self._settings.auth, (AccessKey(key.name, key.key),), self._accounts.tokens)
         context, alarm = self._context("servicebus")
         service = ServiceBusService(context, settings)
         alarm.ring = service.expire
-        failures: list[StorageError] = []
-        try:
-            service.start(self._seeds)
-            self._transactions.after_commit(_nothing, failures.append)
-            self._transactions.commit()
-        except SeedError as error:
-            raise StartupError(str(error)) from error
-        except StorageError as error:
-            failures.append(error)
-        if failures:
-            raise StartupError(f"the store cannot take the entities to start with: {failures[0]}")
+        service.start(self._seeds)
+        commit(self._transactions)
+        return service
+
+    def _serve_servicebus(self, service: ServiceBusService) -> None:
+        """Let clients that connect from now on have this service."""
         self._services.amqp = service
         self._services.http["servicebus"] = service.admin
-        self._services.sweeps.append(lambda writer: service.sweep(writer, SWEEP_RECORDS))
+        self._services.sweeps["servicebus"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
+
+    def renew_servicebus(self) -> None:
+        """Empty Service Bus and seed it again; its clients are cut off, and connect again. Raises StorageError.
+
+        When the store fails, all is as it was.
+        """
+        old, alarm = self._services.amqp, self._services.alarms["servicebus"]
+        assert isinstance(old, ServiceBusService), "it runs"
+        self._transactions.commit()
+        try:
+            with self._transactions.writer() as writer:
+                self._generations.renew(writer, "servicebus")
+            service = self._start_servicebus()
+        except StorageError:
+            self._services.alarms["servicebus"].cancel()
+            self._services.alarms["servicebus"] = alarm
+            raise
+        old.close("The namespace was reset.")
+        alarm.ring = _nothing
+        alarm.cancel()
+        self._serve_servicebus(service)
 
     def _context(self, name: str) -> tuple[ServiceContext, LoopAlarm]:
-        alarm = LoopAlarm(self._loop, self._clock)
-        self._services.alarms.append(alarm)
-        space = ROOT.subspace(name)
+        alarm = self._services.alarms[name] = LoopAlarm(self._loop, self._clock)
+        with self._transactions.reader() as reader:
+            space = self._generations.space(reader, name)
         return ServiceContext(self._transactions, self._clock, self._entropy, alarm, space, self._extents), alarm
 
 
@@ -202,5 +244,14 @@ def _features(account: StorageAccount) -> AccountFeatures:
     )
 
 
+def commit(transactions: TickTransactions) -> None:
+    """Commit what was written, now. Raises StorageError where it cannot be."""
+    failures: list[StorageError] = []
+    transactions.after_commit(_nothing, failures.append)
+    transactions.commit()
+    if failures:
+        raise failures[0]
+
+
 def _nothing() -> None:
-    """What follows a commit that only its failure is asked of."""
+    """What an alarm does whose service is gone, and what follows a commit that only its failure is asked of."""

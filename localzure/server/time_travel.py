@@ -18,7 +18,7 @@ from localzure.services.interface import SECOND, Instant
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection
 
     from localzure.server.clock import VirtualClock
     from localzure.server.timers import LoopAlarm
@@ -47,11 +47,11 @@ class TimeTravel:
     def __init__(
         self,
         clock: VirtualClock,
-        alarms: Sequence[LoopAlarm],
-        sweeps: Sequence[Callable[[Writer], bool]],
+        alarms: Collection[LoopAlarm],
+        sweeps: Collection[Callable[[Writer], bool]],
         transactions: TickTransactions,
     ) -> None:
-        """`alarms` are those of all services, `sweeps` what frees in steps what is over."""
+        """`alarms` are those of all services, `sweeps` what frees in steps what is over; both may change meanwhile."""
         self.clock = clock
         self._alarms = alarms
         self._sweeps = sweeps
@@ -82,19 +82,20 @@ class TimeTravel:
 
     async def _go(self, goal: Instant) -> None:
         for _ in range(RINGS_MAX):
-            due = [(alarm.at, number) for number, alarm in enumerate(self._alarms) if alarm.at is not None]
+            alarms = tuple(self._alarms)
+            due = [(alarm.at, number) for number, alarm in enumerate(alarms) if alarm.at is not None]
             if not due or min(due)[0] > goal:
                 return
             at, number = min(due)
             self.clock.place(max(at, self.clock.now()))
-            self._alarms[number].ring_if_due()
+            alarms[number].ring_if_due()
             self._transactions.commit()
             await self._give_way()
         _log.warning("the clock was moved past more than one call can do: the rest is done beside")
 
     async def _sweep(self) -> None:
         """Free what is over, as far as a call waits for it."""
-        for sweep in self._sweeps:
+        for sweep in tuple(self._sweeps):
             for _ in range(SWEEPS_MAX):
                 try:
                     with self._transactions.writer() as writer:

@@ -15,7 +15,7 @@ from localzure.testing.server import LocalZure
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
-FIXTURES = ("localzure", "localzure_server")
+FIXTURES = ("localzure", "localzure_server", "localzure_reset")
 """The fixtures whose server's log is shown with a test that fails."""
 
 
@@ -39,6 +39,14 @@ def localzure_server(localzure_options: Mapping[str, Any]) -> Iterator[LocalZure
     """One server for all tests of the session that ask for it; what one test leaves there, the next one finds."""
     with LocalZure(**localzure_options) as server:
         yield server
+
+
+@pytest.fixture
+def localzure_reset(localzure_server: LocalZure) -> LocalZure:
+    """The server of the session, emptied and seeded again for this test, at the machine's time: costs milliseconds."""
+    localzure_server.reset()
+    localzure_server.clock.reset()
+    return localzure_server
 
 
 @pytest.fixture

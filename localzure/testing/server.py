@@ -236,6 +236,14 @@ class LocalZure:
         """The server's virtual time: freeze, set and advance it instead of waiting."""
         return ServerClock(self._client)
 
+    def reset(self, service: str | None = None, account: str | None = None) -> None:
+        """Empty everything, one service (`blob`, `queue`, `table`, `servicebus`), one storage account, or both.
+
+        The seeds are applied again; the process, its ports and its clock go on. Raises `localzure.client.ClientError`.
+        """
+        wanted = {"service": service, "account": account}
+        self._client().call("POST", "reset", {name: value for name, value in wanted.items() if value is not None})
+
     @property
     def data_dir(self) -> Path | None:
         """Where the data is; None in memory."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from localzure.gateway.address import STORAGE_SERVICES, parse_host
@@ -15,7 +16,7 @@ from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from localzure.server.health import Health, Probe
     from localzure.server.own_api.guard import Guard
@@ -31,11 +32,17 @@ _log = logging.getLogger(__name__)
 class OwnApi:
     """What is for no emulated service (an `HttpService`)."""
 
-    def __init__(self, health: Health, guard: Guard, routes: Sequence[Route]) -> None:
-        """Made once per server. `spawn` is set before the first connection."""
+    def __init__(
+        self, health: Health, guard: Guard, routes: Sequence[Route], more: Mapping[str, Sequence[Route]]
+    ) -> None:
+        """Made once per server; `more` are the calls that services add now, by their names.
+
+        `spawn` is set before the first connection.
+        """
         self._health = health
         self._guard = guard
-        self._routes = routes
+        self._own_routes = routes
+        self._more = more
         self.spawn: Callable[[Coroutine[None, None, None]], Task[None]] | None = None
         """Starts what a call has to wait for."""
         self._running: set[Task[None]] = set()
@@ -53,7 +60,7 @@ class OwnApi:
         if wanted is not None:
             return _Probe(self._health, wanted)
         self._guard.check(request, is_public=any(route.is_public for route in self._routes_of(request)))
-        route, names = find(self._routes, request.method, request.raw_path.removeprefix(PREFIX))
+        route, names = find(self._routes(), request.method, request.raw_path.removeprefix(PREFIX))
         return _Body(self, route, OwnCall(request, names))
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
@@ -75,9 +82,12 @@ class OwnApi:
         for task in self._running:
             task.cancel()
 
+    def _routes(self) -> list[Route]:
+        return [*self._own_routes, *chain.from_iterable(self._more.values())]
+
     def _routes_of(self, request: HttpRequest) -> list[Route]:
         path = request.raw_path.removeprefix(PREFIX)
-        return [route for route in self._routes if route.match(path) is not None]
+        return [route for route in self._routes() if route.match(path) is not None]
 
     def answer(self, route: Route, call: OwnCall) -> HttpReply:
         """Do a call whose body is complete. Raises ServiceError, StorageError."""

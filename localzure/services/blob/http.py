@@ -11,7 +11,7 @@ from localzure.auth.authenticate import BLOB_DOOR, authenticate, refuse_anonymou
 from localzure.auth.principal import PrincipalKind
 from localzure.services.blob import access
 from localzure.services.blob.call import Call, Parts
-from localzure.services.blob.engine import accounts, containers, remains, retention
+from localzure.services.blob.engine import accounts, containers, emptying, remains, retention
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.operations import Resource, find, not_implemented, refuse_header
 from localzure.services.interface import ServiceError
@@ -167,6 +167,10 @@ class BlobService:
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""
         return render_xml(describe(error), request, self._parts.clock.now())
+
+    def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
+        """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
+        return emptying.empty(self._parts.engine, writer, account, budget)
 
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Free at most about `budget` records of what time or deletes left behind; True while there may be more."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from localzure.services.entra.model import EntraSettings
     from localzure.services.interface import Address, Aside, HttpRequest, Instant, ServiceContext, ServiceError
-    from localzure_storage.store import StorageError
+    from localzure_storage.store import StorageError, Writer
 
 BODY_BYTES_MAX = 64 * 1024
 
@@ -51,12 +51,21 @@ class EntraService:
         self._clock = context.clock
         self._entropy = context.entropy
         self._settings = settings
-        keys = EntraKeys(context.space)
+        self._keys = keys = EntraKeys(context.space)
         self.ring = KeyRing(keys, context.transactions, settings, aside)
         """The keys that sign tokens, for those who check them."""
         self._issuer = Issuer(self.ring, context.entropy, settings)
         devices = Devices(keys, context.transactions, context.entropy, is_automatic=settings.device_approval == "auto")
         self._parts = Parts(settings, self._issuer, devices)
+
+    def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
+        """Remove the signing keys, and the device codes that wait: what was signed before is not believed any more."""
+        del account, budget  # it has no accounts, and few records
+        for start, stop in (self._keys.signing.range(), self._keys.devices.range()):
+            for key, _ in list(writer.scan(start, stop)):
+                writer.delete(key)
+        self.ring.reset()
+        return False
 
     def accept(self, request: HttpRequest, address: Address) -> _Form:
         """Find who answers a request. Raises EntraError."""

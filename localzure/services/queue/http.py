@@ -11,7 +11,7 @@ from localzure.auth.authenticate import QUEUE_DOOR, authenticate, refuse_anonymo
 from localzure.auth.principal import PrincipalKind
 from localzure.services.queue import access
 from localzure.services.queue.call import Call, Parts
-from localzure.services.queue.engine import properties, remains
+from localzure.services.queue.engine import emptying, properties, remains
 from localzure.services.queue.errors import QueueError
 from localzure.services.queue.operations import Resource, find
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
@@ -79,6 +79,10 @@ class QueueService:
     def expire(self) -> None:
         """The alarm has gone off: remove what has expired."""
         self._parts.deadlines.ring()
+
+    def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
+        """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
+        return emptying.empty(self._parts.engine, writer, account, budget)
 
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Free at most about `budget` records of what deletes left behind; True while there may be more."""

@@ -40,7 +40,7 @@ class QueueKeys:
         self._texts = space.subspace("t").prefix
         self._places = space.subspace("v").prefix
         self._due = space.subspace("d").prefix
-        self._properties = space.subspace("p")
+        self.properties = space.subspace("p")
         self.remains = space.subspace("r")
         self._numbers = space.pack("n")
 
@@ -96,7 +96,7 @@ class QueueKeys:
 
     def service_properties(self, account: str) -> bytes:
         """The key of an account's properties of this service."""
-        return self._properties.pack(account)
+        return self.properties.pack(account)
 
     def remains_of(self, number: int) -> bytes:
         """The key of a note of what is to be swept."""

@@ -68,6 +68,11 @@ class ServiceBusService:
         self._peers.add(peer)
         return peer
 
+    def close(self, reason: str) -> None:
+        """The namespace is not served from here any more: cut its connections, whose clients connect again."""
+        for peer in list(self._peers):
+            peer.cut(reason)
+
     def expire(self) -> None:
         """The alarm has gone off: do what is due, and go on with what was put off."""
         try:

@@ -13,7 +13,7 @@ from localzure.services.storage_rest.errors import StorageRestError, describe
 from localzure.services.storage_rest.headers import is_version
 from localzure.services.storage_rest.sinks import Bodiless
 from localzure.services.table.call import Parts
-from localzure.services.table.engine import properties, remains
+from localzure.services.table.engine import emptying, properties, remains
 from localzure.services.table.errors import TableError
 from localzure.services.table.operations import route
 from localzure.services.table.replies import failed
@@ -67,6 +67,10 @@ class TableService:
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""
         return failed(describe(error), request, self._parts.clock.now())
+
+    def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
+        """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
+        return emptying.empty(self._parts.engine, writer, account, budget)
 
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Free at most about `budget` records of what deletes left behind; True while there may be more."""

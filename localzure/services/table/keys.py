@@ -34,7 +34,7 @@ class TableKeys:
         """`space` is the service's own."""
         self.tables = space.subspace("t")
         self.entities = space.subspace("e")
-        self._properties = space.subspace("p")
+        self.properties = space.subspace("p")
         self.remains = space.subspace("r")
         self._numbers = space.pack("n")
         self._entity_keys_at = len(self.entities.prefix) + _KEYS_OFFSET
@@ -62,7 +62,7 @@ class TableKeys:
 
     def service_properties(self, account: str) -> bytes:
         """The key of an account's properties of this service."""
-        return self._properties.pack(account)
+        return self.properties.pack(account)
 
     def remains_of(self, number: int) -> bytes:
         """The key of a note of what is to be swept."""

@@ -52,7 +52,7 @@ def request(method: str, path: str, host: str = "localhost:8080", query: str = "
 
 
 def api(**guard: Any) -> OwnApi:
-    return OwnApi(Health(["blob"], ManualClock()), Guard(**guard), ROUTES)
+    return OwnApi(Health(["blob"], ManualClock()), Guard(**guard), ROUTES[:3], {"more": ROUTES[3:]})
 
 
 def ask(own: OwnApi, head: HttpRequest, body: bytes = b"") -> HttpReply:

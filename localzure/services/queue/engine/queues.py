@@ -99,8 +99,17 @@ def set_policies(engine: Engine, writer: Writer, command: SetPolicies, _moment: 
 
 def delete(engine: Engine, writer: Writer, command: OnQueue, _moment: Moment) -> None:
     """Remove a queue at once; its messages, which nobody can reach any more, are left to be swept."""
-    queue_id = find_id(engine, writer, command.account, command.queue)
-    writer.delete(engine.keys.queue(command.account, command.queue))
+    key = engine.keys.queue(command.account, command.queue)
+    value = writer.get(key)
+    if value is None:
+        raise QueueError("QueueNotFound")
+    writer.delete(key)
+    abandon(engine, writer, value)
+
+
+def abandon(engine: Engine, writer: Writer, value: bytes) -> None:
+    """Leave to be swept what a queue held whose record, `value`, is gone."""
+    queue_id = _decode_identity(value).id
     counted = counters(engine, writer, queue_id)
     if counted is not None:
         _abandon_messages(engine, writer, queue_id, counted)

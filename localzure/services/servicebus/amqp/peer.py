@@ -113,6 +113,14 @@ class ServiceBusPeer:
         self.core.close(AmqpError("amqp:connection:forced", "The server is shutting down."))
         self.host.flush()
 
+    def cut(self, reason: str) -> None:
+        """Close the connection with an error after which clients connect again; nothing more is done for it."""
+        self.core.close(AmqpError("amqp:connection:forced", reason))
+        for link in self._handlers:
+            link.context = None
+        self.disconnected()
+        self.host.flush()
+
     def tick(self, now: float) -> float | None:
         """See `AmqpPeer.tick`."""
         return self._life.tick(now)

@@ -41,6 +41,11 @@ def create(engine: Engine, writer: Writer, command: OnTable, _moment: Moment) ->
     return record
 
 
+def table_id(value: bytes) -> int:
+    """Return the number in a table's record."""
+    return _decode(value).id
+
+
 def get(engine: Engine, reader: Reader, command: OnTable) -> TableRecord:
     """Return a table by itself, as an entry of the list of tables."""
     return find(engine, reader, command.account, command.table, "ResourceNotFound")

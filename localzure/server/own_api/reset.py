@@ -1,0 +1,81 @@
+"""The call that empties: everything, a service, or a storage account."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from localzure.server.own_api.routes import InvalidCallError, OwnApiError, Route
+from localzure.server.services import commit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localzure.server.own_api.routes import OwnCall
+    from localzure.server.services import Services
+    from localzure.server.transactions import TickTransactions
+
+STEP_RECORDS = 200
+"""Containers, queues or tables that one step takes away: a few milliseconds of work."""
+
+STORAGE_SERVICES = ("blob", "queue", "table")
+
+_NAMESPACE = "servicebus"
+
+
+class Reset(msgspec.Struct, forbid_unknown_fields=True):
+    """What `POST reset` asks for: both together are one service of one account."""
+
+    service: str | None = None
+    account: str | None = None
+
+
+class ResetCalls:
+    """The call, for the services that run."""
+
+    def __init__(
+        self, services: Services, transactions: TickTransactions, renew_servicebus: Callable[[], None]
+    ) -> None:
+        """`renew_servicebus` empties and seeds the namespace, in one step. Raises StorageError."""
+        self._services = services
+        self._transactions = transactions
+        self._renew_servicebus = renew_servicebus
+
+    def routes(self) -> list[Route]:
+        """The calls."""
+        return [Route("POST", "reset", self._reset)]
+
+    async def _reset(self, call: OwnCall) -> dict[str, object]:
+        wanted = call.read(Reset)
+        if wanted.account is not None and wanted.account not in self._services.accounts:
+            raise OwnApiError(404, "AccountNotFound", f"There is no storage account {wanted.account!r}.")
+        names = self._named(wanted)
+        for name in names:
+            if name == _NAMESPACE:
+                self._renew_servicebus()
+            else:
+                await self._empty(name, wanted.account)
+        return {"reset": names, "account": wanted.account}
+
+    def _named(self, wanted: Reset) -> list[str]:
+        """The services that are meant. Raises OwnApiError."""
+        running = [*self._services.empties, *([_NAMESPACE] if self._services.amqp is not None else [])]
+        if wanted.service is None:
+            # Keys are no content: tokens of clients that go on stay good.
+            return [name for name in running if name in STORAGE_SERVICES or (not wanted.account and name == _NAMESPACE)]
+        if wanted.service not in running:
+            raise InvalidCallError(f"No service {wanted.service!r} runs: choose one of {', '.join(running)}.")
+        if wanted.account is not None and wanted.service not in STORAGE_SERVICES:
+            raise InvalidCallError(f"The service {wanted.service} has no storage accounts.")
+        return [wanted.service]
+
+    async def _empty(self, name: str, account: str | None) -> None:
+        """Take everything away in steps, between which others have their turn."""
+        more = True
+        while more:
+            with self._transactions.writer() as writer:
+                more = self._services.empties[name](writer, account, STEP_RECORDS)
+            commit(self._transactions)
+            await asyncio.sleep(0)
