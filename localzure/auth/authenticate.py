@@ -68,7 +68,7 @@ def authenticate(
     if has_signature:
         token = sas.read(request)
         if level == "any":
-            return Principal(PrincipalKind.OWNER, address.account)
+            return Principal(PrincipalKind.OWNER, address.account, shown=token)
         bearer = None if header is None else _by_header(request, header, address, accounts, level, now, door).claims
         return sas.verify(request, token, address, accounts, now, door.service, bearer)
     return Principal(PrincipalKind.ANONYMOUS, address.account)

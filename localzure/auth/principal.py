@@ -38,6 +38,8 @@ class Principal:
     """What a SIGNATURE allows; its signature has been checked."""
     claims: Claims | None = None
     """Who an IDENTITY is."""
+    shown: SasToken | None = None
+    """A signature that nobody checked, of an OWNER: its bounds do not hold, what it asks of replies and writes does."""
 
 
 class AuthenticationError(ServiceError):

@@ -66,9 +66,6 @@ def verify(
         raise AuthenticationError("AuthorizationSourceIPMismatch", source_ip=request.peer)
     if "sduoid" in token.values:
         _check_user(token, bearer)
-    scope = request.headers.get("x-ms-encryption-scope")
-    if scope is not None and "ses" in token.values and scope != token.get("ses"):
-        raise AuthenticationError("InvalidHeaderValue")
     return Principal(PrincipalKind.SIGNATURE, account, token)
 
 

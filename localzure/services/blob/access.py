@@ -81,17 +81,24 @@ def check(call: Call, token: SasToken) -> frozenset[str]:
             needs = _DELETE_VERSION
     permissions = authorise(token, needs, call.parts.clock.wall(), lambda name: _find_policy(call, name))
     headers = call.request.headers
-    if call.request.method == "PUT" and token.get("ses") and ENCRYPTION_SCOPE not in operation.refused:
-        headers.setdefault(ENCRYPTION_SCOPE, token.get("ses"))
     if ("x-ms-tags" in headers or "x-ms-if-tags" in headers) and "t" not in permissions:
         raise AuthenticationError("AuthorizationPermissionMismatch")
     return permissions
 
 
-def handle(call: Call, token: SasToken, sink: BodySink, permissions: frozenset[str]) -> BodySink:
+def adopt(call: Call, token: SasToken) -> None:
+    """Take over the encryption scope that a signature gives to what it writes. Raises BlobError for another one."""
+    scope = token.get("ses")
+    if scope and call.request.method == "PUT":
+        given = call.request.headers.setdefault(ENCRYPTION_SCOPE, scope)
+        if given != scope:
+            raise BlobError("InvalidHeaderValue", HeaderName=ENCRYPTION_SCOPE, HeaderValue=given)
+
+
+def handle(call: Call, token: SasToken, sink: BodySink) -> BodySink:
     """Return the sink of a call that came with a signature, held to what remains to be seen when it is done."""
     name = call.operation.name
-    if name in OVERWRITES and "w" not in permissions:
+    if call.permissions is not None and name in OVERWRITES and "w" not in call.permissions:
         return _Guarded(call, sink, (), is_new=True)
     if token.overrides and name in OVERRIDDEN:
         return _Guarded(call, sink, token.overrides, is_new=False)

@@ -175,8 +175,8 @@ def put_block_from_url(call: Call) -> BodySink:
     command = requests.stage_block(call)
 
     def use(engine: Engine, writer: Writer, block: Block, sums: Sums | None, moment: Moment) -> HttpReply:
-        blocks.stage(engine, writer, command, block, moment)
-        return replies.block_staged(call, sums)
+        staging = blocks.stage(engine, writer, command, block, moment)
+        return replies.block_staged(call, staging, sums)
 
     return _taking(call, 4000 * 1024 * 1024, use)
 

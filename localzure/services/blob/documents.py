@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from localzure.auth.dates import http_date
 from localzure.services.blob.engine import leases
 from localzure.services.blob.engine.blobs import DAY
+from localzure.services.blob.engine.encryption import ACCOUNT_SCOPE
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import BLOCK_COUNT_MAX, ENDLESS, BlockSource
-from localzure.services.blob.replies import ACCOUNT_SCOPE, DEFAULT_TIER, SMART_TIER, md5_text
+from localzure.services.blob.replies import DEFAULT_TIER, SMART_TIER, md5_text
 from localzure.services.storage_rest.iso8601 import format_ticks_in_full
 from localzure.services.storage_rest.times import format_etag
 from localzure.services.storage_rest.xml_reader import GuardedParser, XmlError

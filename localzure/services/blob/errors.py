@@ -15,6 +15,9 @@ BLOB_ERRORS: Mapping[str, ErrorRow] = {
     "BlobAlreadyExists": ErrorRow(409, "The specified blob already exists."),
     "BlobArchived": ErrorRow(409, "This operation is not permitted on an archived blob."),
     "BlobBeingRehydrated": ErrorRow(409, "This operation is not permitted because the blob is being rehydrated."),
+    "BlobCustomerSpecifiedEncryptionMismatch": ErrorRow(
+        409, "The given customer specified encryption does not match the encryption used to encrypt the blob."
+    ),
     "BlobDoesNotUseCustomerSpecifiedEncryption": ErrorRow(
         409, "The blob is not encrypted with customer specified encryption, but it was provided in the request."
     ),
@@ -118,6 +121,9 @@ BLOB_ERRORS: Mapping[str, ErrorRow] = {
         400, "The prevsnapshot query parameter value cannot be newer than snapshot query parameter value."
     ),
     "PreviousSnapshotNotFound": ErrorRow(409, "The previous snapshot is not found."),
+    "RequestForbiddenByContainerEncryptionPolicy": ErrorRow(
+        403, "The request is forbidden by the container encryption policy."
+    ),
     "SequenceNumberConditionNotMet": ErrorRow(412, "The sequence number condition specified was not met."),
     "SequenceNumberIncrementTooLarge": ErrorRow(
         409,

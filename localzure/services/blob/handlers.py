@@ -241,8 +241,9 @@ def put_block(call: Call) -> BodySink:
 
     def finish(upload: Upload, sums: Sums) -> HttpReply:
         with parts.transactions.writer() as writer:
-            blocks.stage(parts.engine, writer, command, Block("", head.length, upload.extent(writer)), parts.writing())
-        return replies.block_staged(call, sums)
+            block = Block("", head.length, upload.extent(writer))
+            staging = blocks.stage(parts.engine, writer, command, block, parts.writing())
+        return replies.block_staged(call, staging, sums)
 
     return Uploading(call, head, finish)
 

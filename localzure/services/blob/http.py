@@ -117,8 +117,8 @@ class BlobService:
         if not operation.refused.isdisjoint(request.headers):
             raise refuse_header(operation, request.headers)
         sink = operation.handler(call)
-        sas = call.principal.sas
-        return sink if sas is None or call.permissions is None else access.handle(call, sas, sink, call.permissions)
+        sas = call.principal.sas or call.principal.shown
+        return sink if sas is None else access.handle(call, sas, sink)
 
     def admit(self, request: HttpRequest, address: Address, principal: Principal | None = None) -> Call:
         """Return what a request asks for, once its sender may ask for it. Raises BlobError, AuthenticationError.
@@ -149,6 +149,9 @@ class BlobService:
             _check_public(call)
         if principal.sas is not None:
             call.permissions = access.check(call, principal.sas)
+        shown = principal.sas or principal.shown
+        if shown is not None:
+            access.adopt(call, shown)
         return call
 
     def _authenticate(self, request: HttpRequest, address: Address) -> Principal:

@@ -177,6 +177,10 @@ class StagingRecord(Struct, array_like=True):
     """When the last block was staged."""
     due: Instant = Instant(0)
     """Where the due index has it; 0 for nowhere."""
+    encryption_scope: str | None = None
+    """Of all the blocks."""
+    key_sha256: str | None = None
+    """Of the customer's key with which all of them were sent, in base64."""
 
 
 class Remains(Struct, array_like=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from localzure.auth.dates import http_date
 from localzure.services.blob.engine import leases
+from localzure.services.blob.engine.encryption import ACCOUNT_SCOPE
 from localzure.services.blob.model import ENDLESS, BlobRecord
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import METADATA_PREFIX, reply_headers
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from localzure.services.blob.call import Call
     from localzure.services.blob.checksums import Sums
     from localzure.services.blob.engine.appends import Appended
-    from localzure.services.blob.model import ContainerRecord, Lease
+    from localzure.services.blob.model import ContainerRecord, Lease, StagingRecord
 
 Headers = list[tuple[str, str]]
 
@@ -26,9 +27,6 @@ DEFAULT_TIER = "Hot"
 
 SMART_TIER = "Smart"
 """The tier that moves blobs by how they are used; here all stay in the default tier."""
-
-ACCOUNT_SCOPE = "$account-encryption-key"
-"""The encryption scope of a container that was given none."""
 
 
 def md5_text(digest: bytes) -> str:
@@ -46,8 +44,8 @@ def tagged(call: Call, record: BlobRecord | ContainerRecord) -> Headers:
     return headers
 
 
-def encryption_headers(record: BlobRecord, name: str) -> Headers:
-    """Return the headers that tell how a blob is encrypted; `name` is that of the first."""
+def encryption_headers(record: BlobRecord | StagingRecord, name: str) -> Headers:
+    """Return the headers that tell how a blob or its blocks are encrypted; `name` is that of the first."""
     headers = [(name, "true")]
     if record.key_sha256 is not None:
         headers.append(("x-ms-encryption-key-sha256", record.key_sha256))
@@ -146,12 +144,12 @@ def blob_written(call: Call, record: BlobRecord, sums: Sums | None) -> HttpReply
     return HttpReply(201, headers)
 
 
-def block_staged(call: Call, sums: Sums | None) -> HttpReply:
+def block_staged(call: Call, staging: StagingRecord, sums: Sums | None) -> HttpReply:
     """The reply to Put Block, with the MD5 where the request had one (since version 2019-02-02)."""
     headers = reply_headers(call.request)
     if sums is not None:
         headers += sums.headers()
-    headers.append(("x-ms-request-server-encrypted", "true"))
+    headers += encryption_headers(staging, "x-ms-request-server-encrypted")
     return HttpReply(201, headers)
 
 

@@ -54,7 +54,9 @@ def jwt_text(claims: dict[str, object]) -> str:
 def test_any_takes_every_well_formed_proof() -> None:
     assert ask("any", authorization="SharedKey acct:d3Jvbmc=") == OWNER
     assert ask("any", authorization="sharedkeylite acct:d3Jvbmc=") == OWNER
-    assert ask("any", query=SIGNATURE) == OWNER
+    signed = ask("any", query=SIGNATURE)
+    assert (signed.kind, signed.sas) == (PrincipalKind.OWNER, None)
+    assert signed.shown is not None
     assert ask("any") == ANONYMOUS
     shown = ask("any", authorization=f"Bearer {jwt_text({'oid': 'o', 'tid': 't', 'aud': 'x'})}")
     assert shown.kind is PrincipalKind.IDENTITY

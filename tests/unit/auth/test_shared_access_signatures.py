@@ -430,12 +430,6 @@ def test_protocols(world: World) -> None:
     assert world.ask(blob_sas(), scheme="http").kind is PrincipalKind.SIGNATURE
 
 
-def test_encryption_scopes(world: World) -> None:
-    token = blob_sas(encryption_scope="scope")
-    assert world.ask(token, headers={"x-ms-encryption-scope": "scope"}).kind is PrincipalKind.SIGNATURE
-    assert world.code(token, headers={"x-ms-encryption-scope": "other"}) == "InvalidHeaderValue"
-
-
 @pytest.mark.parametrize(
     ("name", "value", "detail"),
     [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, blocks, conditions, content, leases, remains
+from localzure.services.blob.engine import blobs, blocks, conditions, content, encryption, leases, remains
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.keys import BLOCKS_PER_PAGE
 from localzure.services.blob.model import BLOCK_COUNT_MAX, BlobProperties, BlobRecord, Block, OnBlob
@@ -57,7 +57,7 @@ def create(engine: Engine, writer: Writer, command: CreateBlob, moment: Moment) 
     place = blobs.locate(engine, writer, target, moment.now)
     current = blobs.committed(place.record)
     blobs.check_overwrite(target, current, moment.now)
-    record = blobs.new_record(target, command.properties, 0, current, moment)
+    record = blobs.new_record(target, place.container, command.properties, 0, current, moment)
     blobs.replace(engine, writer, target, place, record, moment)
     return record
 
@@ -70,7 +70,8 @@ def check(engine: Engine, reader: Reader, command: AppendBlock, size: int, momen
     conditions.check_write(target.conditions, record)
     if record.kind != "AppendBlob":
         raise BlobError("InvalidBlobType")
-    blobs.check_key(target, record)
+    if size:  # to seal a blob needs no key
+        encryption.check_change(engine, reader, target, record)
     if command.size_max is not None and record.length + size > command.size_max:
         raise BlobError("MaxBlobSizeConditionNotMet")
     if command.position is not None and record.length != command.position:

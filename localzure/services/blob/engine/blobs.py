@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from localzure.services.blob.engine import accounts, conditions, containers, due, leases, remains, sharing
+from localzure.services.blob.engine import accounts, conditions, containers, due, encryption, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import BlobRecord
 from localzure.services.interface import SECOND, Instant
@@ -106,13 +106,19 @@ def find(engine: Engine, reader: Reader, target: OnBlob, now: Instant) -> tuple[
 
 
 def read(engine: Engine, reader: Reader, command: OnBlob, moment: Moment) -> BlobRecord:
-    """Return a blob, snapshot or version for reading its properties or content."""
+    """Return a blob, snapshot or version for reading its properties or content, which its key is needed for."""
+    record = find_readable(engine, reader, command, moment)
+    encryption.check_key(command, record)
+    return record
+
+
+def find_readable(engine: Engine, reader: Reader, command: OnBlob, moment: Moment) -> BlobRecord:
+    """Return a blob, snapshot or version that may be read as far as leases and conditions go."""
     record = find_any(engine, reader, command, moment.now).record
     if record is None:
         conditions.check_absent_read(command.conditions)
         raise BlobError("BlobNotFound")
     leases.check_read(record.lease, command.lease_id, moment.now, "Blob")
-    check_key(command, record)
     conditions.check_read(command.conditions, record)
     return record
 
@@ -136,14 +142,6 @@ def check_overwrite(target: OnBlob, old: BlobRecord | None, now: Instant) -> Non
         conditions.check_write(target.conditions, old)
     if old is not None:
         check_mutable(old, now)
-
-
-def check_key(target: OnBlob, record: BlobRecord) -> None:
-    """Raise BlobError where a blob was written with a customer's key and the request does not bear that key."""
-    if record.key_sha256 is not None and record.key_sha256 != target.key_sha256:
-        raise BlobError("BlobUsesCustomerSpecifiedEncryption")
-    if record.key_sha256 is None and target.key_sha256 is not None:
-        raise BlobError("BlobDoesNotUseCustomerSpecifiedEncryption")
 
 
 def check_mutable(record: BlobRecord, now: Instant) -> None:
@@ -172,7 +170,7 @@ def put(
     place = locate(engine, writer, target, moment.now)
     current = committed(place.record)
     check_overwrite(target, current, moment.now)
-    record = new_record(target, properties, length, current, moment)
+    record = new_record(target, place.container, properties, length, current, moment)
     if isinstance(content, bytes):
         record.inline = content
     else:
@@ -183,9 +181,14 @@ def put(
 
 
 def new_record(
-    target: OnBlob, properties: BlobProperties, length: int, old: BlobRecord | None, moment: Moment
+    target: OnBlob,
+    container: ContainerRecord,
+    properties: BlobProperties,
+    length: int,
+    old: BlobRecord | None,
+    moment: Moment,
 ) -> BlobRecord:
-    """Return the record of an uploaded blob, its content still to be set.
+    """Return the record of an uploaded blob, its content still to be set. Raises BlobError for its encryption scope.
 
     An overwrite keeps the creation time and the lease.
     """
@@ -201,7 +204,7 @@ def new_record(
         kind=properties.kind,
         tags=properties.tags,
         lease=None if old is None else leases.held(old.lease, moment.now),
-        encryption_scope=target.encryption_scope,
+        encryption_scope=encryption.scope_of(target, container),
         key_sha256=target.key_sha256,
         immutable_until=properties.immutable_until,
         immutability_mode=properties.immutability_mode,
@@ -269,6 +272,7 @@ def set_metadata(engine: Engine, writer: Writer, command: SetBlobMetadata, momen
     """Set Blob Metadata: replace all of it. A new version, where the account keeps them."""
     target = command.target
     key, record = find_for_change(engine, writer, target, moment.now)
+    encryption.check_change(engine, writer, target, record)
     if engine.features_of(target.account).is_versioned:
         container = containers.find(engine, writer, target.account, target.container)
         sharing.share(engine, writer, record)
@@ -290,7 +294,6 @@ def find_for_change(engine: Engine, writer: Writer, target: OnBlob, now: Instant
     key, record = find(engine, writer, target, now)
     leases.check_write(record.lease, target.lease_id, now, "Blob")
     conditions.check_write(target.conditions, record)
-    check_key(target, record)
     return key, record
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import blobs, conditions, content, due, leases, remains, sharing
+from localzure.services.blob.engine import blobs, conditions, content, due, encryption, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.keys import BLOCKS_PER_PAGE
 from localzure.services.blob.model import (
@@ -47,15 +47,17 @@ _decode_staging = msgspec.msgpack.Decoder(StagingRecord).decode
 
 def check_stage(engine: Engine, reader: Reader, command: StageBlock, moment: Moment) -> None:
     """Raise BlobError where Put Block would be refused as things stand."""
-    record = _check_target(engine, reader, command, moment).record
-    if record is not None and record.staging is not None:
-        _check_staging(_staging(engine, reader, record.staging), command.block)
+    place = _check_target(engine, reader, command, moment)
+    if place.record is not None and place.record.staging is not None:
+        staging = _staging(engine, reader, place.record.staging)
+        _check_staging(staging, command.block)
+        encryption.check_staged(command.target, place.container, staging)
 
 
-def stage(engine: Engine, writer: Writer, command: StageBlock, block: Block, moment: Moment) -> None:
+def stage(engine: Engine, writer: Writer, command: StageBlock, block: Block, moment: Moment) -> StagingRecord:
     """Put Block: keep a block until a list commits it, in place of one with the same id.
 
-    The block's extent is to be retained, its name to be given.
+    The block's extent is to be retained, its name to be given. Returns what is known of all that wait.
     """
     place = _check_target(engine, writer, command, moment)
     staging_id = None if place.record is None else place.record.staging
@@ -63,9 +65,12 @@ def stage(engine: Engine, writer: Writer, command: StageBlock, block: Block, mom
         staging_id = _open_staging(engine, writer, command.target, place, moment)
         at = Instant(moment.now + due.UNCOMMITTED_KEPT)
         staging = StagingRecord(count=0, name_length=len(command.block), due=at)
+        staging.encryption_scope = encryption.scope_of(command.target, place.container)
+        staging.key_sha256 = command.target.key_sha256
         due.remember(engine, writer, at, engine.keys.staging(staging_id), place.key)
     else:
         staging = _staging(engine, writer, staging_id)
+        encryption.check_staged(command.target, place.container, staging)
     block_key = engine.keys.waiting_block(staging_id, command.block)
     replaced = writer.get(block_key)
     _check_staging(staging, command.block, is_new=replaced is None)
@@ -78,6 +83,7 @@ def stage(engine: Engine, writer: Writer, command: StageBlock, block: Block, mom
     engine.extents.retain(writer, block.extent)
     block.name = command.block
     writer.put(block_key, _encode(block))
+    return staging
 
 
 def _check_target(engine: Engine, reader: Reader, command: StageBlock, moment: Moment) -> Place:
@@ -100,6 +106,8 @@ def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment
         raise BlobError("InvalidBlobType")
     blobs.clear(engine, writer, place)
     waiting = _waiting_blocks(engine, writer, old)
+    if waiting and old is not None and old.staging is not None:
+        encryption.check_staged(command.target, place.container, _staging(engine, writer, old.staging))
     listed = _listed_blocks(engine, writer, current)
     chosen = _choose(command.blocks, waiting, {block.name: block for block in listed})
     is_kept = blobs.keep_replaced(engine, writer, command.target, place, moment)
@@ -107,7 +115,7 @@ def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment
     if old is not None and old.staging is not None:
         _forget_waiting(engine, writer, old.staging, waiting)
     length = sum(block.size for block in chosen)
-    record = blobs.new_record(command.target, command.properties, length, current, moment)
+    record = blobs.new_record(command.target, place.container, command.properties, length, current, moment)
     record.content = write_list(engine, writer, chosen)
     if engine.features_of(command.target.account).is_versioned:
         record.version = moment.etag
@@ -140,7 +148,8 @@ def _open_staging(engine: Engine, writer: Writer, target: OnBlob, place: Place, 
     record = place.record
     blobs.clear(engine, writer, place)
     if record is None:
-        record = blobs.new_record(target, BlobProperties(ContentHeaders(), {}, None), 0, None, moment)
+        properties = BlobProperties(ContentHeaders(), {}, None)
+        record = blobs.new_record(target, place.container, properties, 0, None, moment)
         record.is_committed = False
     record.staging = staging_id
     blobs.save(writer, place.key, record)

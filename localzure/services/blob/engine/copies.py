@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, conditions, leases, sharing
+from localzure.services.blob.engine import blobs, conditions, encryption, leases, sharing
 from localzure.services.blob.engine.content import ContentReader
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import (
@@ -69,6 +69,7 @@ def find_source(engine: Engine, reader: Reader, source: Source, moment: Moment) 
     record = blobs.find_any(engine, reader, source.target, moment.now).record
     if record is None:
         raise BlobError("BlobNotFound")
+    encryption.check_key(source.target, record)
     if source.lease_id is not None:
         leases.check_read(record.lease, source.lease_id, moment.now, "Blob")
     if source.conditions is not UNCONDITIONAL:
@@ -95,7 +96,7 @@ def copy(engine: Engine, writer: Writer, command: CopyBlob, moment: Moment) -> B
         raise BlobError("InvalidBlobType")
     if source.tier == "Archive" and source.kind == "BlockBlob" and command.is_put:
         raise BlobError("BlobArchived")
-    record = blobs.new_record(target, command.properties, source.length, current, moment)
+    record = blobs.new_record(target, place.container, command.properties, source.length, current, moment)
     _take(command, source, record, moment)
     if source.content is not None and source.kind == "AppendBlob":
         record.is_content_own = False
@@ -157,7 +158,7 @@ def copy_incremental(engine: Engine, writer: Writer, command: CopyBlob, moment: 
     conditions.check_write(target.conditions, current)
     if current is not None and (current.copy is None or not current.copy.is_incremental):
         raise BlobError("IncrementalCopyBlobMismatch")
-    record = blobs.new_record(target, command.properties, source.length, current, moment)
+    record = blobs.new_record(target, place.container, command.properties, source.length, current, moment)
     _take(command, source, record, moment)
     ticks = blobs.next_free(engine, writer, place.container.id, target.blob, moment.etag)
     assert record.copy is not None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, conditions, layers, leases
+from localzure.services.blob.engine import blobs, conditions, encryption, layers, leases
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import ByteRange, OnBlob  # noqa: TC001 - msgspec reads the annotations
 from localzure.services.storage_rest.times import Ticks  # noqa: TC001 - msgspec reads the annotations
@@ -85,7 +85,7 @@ def create(engine: Engine, writer: Writer, command: CreateBlob, moment: Moment) 
     place = blobs.locate(engine, writer, target, moment.now)
     current = blobs.committed(place.record)
     blobs.check_overwrite(target, current, moment.now)
-    record = blobs.new_record(target, command.properties, command.length, current, moment)
+    record = blobs.new_record(target, place.container, command.properties, command.length, current, moment)
     record.sequence_number = command.sequence_number
     record.layer = layers.create(engine, writer)
     blobs.replace(engine, writer, target, place, record, moment)
@@ -95,6 +95,7 @@ def create(engine: Engine, writer: Writer, command: CreateBlob, moment: Moment) 
 def check(engine: Engine, reader: Reader, command: WritePages, moment: Moment) -> tuple[bytes, BlobRecord]:
     """Return what is written to. Raises BlobError where that would be refused as things stand."""
     key, record = _find(engine, reader, command.target, moment)
+    encryption.check_change(engine, reader, command.target, record)
     number = record.sequence_number
     if (
         (command.number_at_most is not None and number > command.number_at_most)
@@ -130,6 +131,7 @@ def set_properties(engine: Engine, writer: Writer, command: SetPageProperties, m
     """Set Blob Properties: what is cut off when a blob is made shorter is zeros when it grows again."""
     key, record = _find(engine, writer, command.target, moment)
     if command.length is not None:
+        encryption.check_change(engine, writer, command.target, record)
         if command.length < record.length:
             _change(engine, writer, record, command.length, record.length, None)
         record.length = command.length
@@ -150,13 +152,12 @@ def _find(engine: Engine, reader: Reader, target: OnBlob, moment: Moment) -> tup
     conditions.check_write(target.conditions, record)
     if record.kind != "PageBlob":
         raise BlobError("InvalidBlobType")
-    blobs.check_key(target, record)
     return key, record
 
 
 def get_ranges(engine: Engine, reader: Reader, command: GetPageRanges, moment: Moment) -> PageRanges:
     """Get Page Ranges: pages that were written, and in a comparison those that were cleared."""
-    record = blobs.read(engine, reader, command.target, moment)
+    record = blobs.find_readable(engine, reader, command.target, moment)
     if record.kind != "PageBlob":
         raise BlobError("InvalidBlobType")
     start, stop = 0, record.length

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from localzure.services.blob.engine import accounts, blobs, conditions, due, leases, remains, sharing
+from localzure.services.blob.engine import accounts, blobs, conditions, due, encryption, leases, remains, sharing
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import DELETED_BASE, BlobRecord, OnBlob
 from localzure.services.interface import SECOND, Instant
@@ -52,7 +52,7 @@ def snapshot(engine: Engine, writer: Writer, command: CreateSnapshot, moment: Mo
         raise BlobError("BlobNotFound")
     leases.check_read(record.lease, target.lease_id, moment.now, "Blob")
     conditions.check_write(target.conditions, record)
-    blobs.check_key(target, record)
+    encryption.check_change(engine, writer, target, record)
     if record.tier == "Archive":
         raise BlobError("BlobArchived")
     ticks = blobs.next_free(engine, writer, place.container.id, target.blob, moment.etag)
