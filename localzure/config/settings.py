@@ -19,6 +19,16 @@ AuthLevel = Literal["off", "any", "verify"]
 proof for good, `verify` checks it. Storage takes a request without credentials for anonymous at `any` and `verify`."""
 
 AccountKind = Literal["StorageV2", "Storage", "BlobStorage", "BlockBlobStorage"]
+AccountSku = Literal[
+    "Standard_LRS",
+    "Standard_GRS",
+    "Standard_RAGRS",
+    "Standard_ZRS",
+    "Standard_GZRS",
+    "Standard_RAGZRS",
+    "Premium_LRS",
+    "Premium_ZRS",
+]
 LogFormat = Literal["json", "text"]
 Service = Literal["blob", "queue", "table", "servicebus"]
 
@@ -93,6 +103,8 @@ class StorageAccount:
     keys: tuple[str, ...] = field(repr=False)
     """In base64, as clients have them."""
     kind: AccountKind = "StorageV2"
+    sku: AccountSku | None = None
+    """How its content is stored; None is what is usual for its kind."""
     versioning: bool = False
     """Whether the versions of blobs are kept."""
     container_retention_days: int = 0

@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
-from localzure.config.settings import SERVICES, AccountKind, Service, StorageAccount
+from localzure.config.settings import SERVICES, AccountKind, AccountSku, Service, StorageAccount
 
 Reader = Callable[[object, Path], object]
 
@@ -273,9 +273,10 @@ def _account(name: str, raw: object) -> StorageAccount:
 
 def _account_value(key: str, value: object, at: str) -> Any:
     """Read one of the things that the mapping of an account says."""
-    if key == "kind":
-        if value not in get_args(AccountKind):
-            raise expected(f"one of {', '.join(get_args(AccountKind))}", value, at=at)
+    if key in {"kind", "sku"}:
+        choices = get_args(AccountKind if key == "kind" else AccountSku)
+        if value not in choices:
+            raise expected(f"one of {', '.join(choices)}", value, at=at)
     elif key in {"versioning", "immutable_storage"}:
         if not isinstance(value, bool):
             raise expected("true or false", value, at=at)

@@ -235,7 +235,7 @@ def _features(account: StorageAccount) -> AccountFeatures:
     """What the Blob service is told of an account."""
     return AccountFeatures(
         kind=account.kind,
-        sku="Premium_LRS" if account.kind == "BlockBlobStorage" else "Standard_RAGRS",
+        sku=account.sku or ("Premium_LRS" if account.kind == "BlockBlobStorage" else "Standard_RAGRS"),
         is_versioned=account.versioning,
         container_retention_days=account.container_retention_days,
         blob_retention_days=account.blob_retention_days,

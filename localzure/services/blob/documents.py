@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from localzure.auth.dates import http_date
 from localzure.services.blob.engine import leases
 from localzure.services.blob.engine.blobs import DAY
 from localzure.services.blob.engine.encryption import ACCOUNT_SCOPE
+from localzure.services.blob.engine.tiers import DEFAULT_TIER, SMART_TIER, tier_of
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import BLOCK_COUNT_MAX, ENDLESS, BlockSource
-from localzure.services.blob.replies import DEFAULT_TIER, SMART_TIER, md5_text
+from localzure.services.blob.replies import md5_text
 from localzure.services.storage_rest.iso8601 import format_ticks_in_full
 from localzure.services.storage_rest.times import format_etag
 from localzure.services.storage_rest.xml_reader import GuardedParser, XmlError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from localzure.services.blob.call import Call
     from localzure.services.blob.engine.pages import PageRanges
+    from localzure.services.blob.engine.state import AccountFeatures
     from localzure.services.blob.engine.tag_search import FoundPage
     from localzure.services.blob.model import (
         BlobPage,
@@ -50,11 +52,20 @@ def container_listing(call: Call, page: ContainerPage, *, with_metadata: bool) -
     ).encode()
 
 
+class _Shown(NamedTuple):
+    """What a listing shows of each blob."""
+
+    words: frozenset[str]
+    """What it is asked to include."""
+    now: Instant
+    features: AccountFeatures
+
+
 def blob_listing(call: Call, page: BlobPage, words: frozenset[str]) -> bytes:
     """Write List Blobs; `words` are what it is asked to include."""
-    now = call.parts.clock.now()
+    shown = _Shown(words, call.parts.clock.now(), call.parts.engine.features_of(call.address.account))
     based = {item.name for item in page.items if item.is_current and item.record is not None}
-    items = "".join([_listed(item, item.name in based, words, now) for item in page.items])
+    items = "".join([_listed(item, item.name in based, shown) for item in page.items])
     return (
         f'{_DECLARATION}<EnumerationResults ServiceEndpoint="{_endpoint(call)}" '
         f'ContainerName="{escape_text(call.container)}">{_echo(call)}'
@@ -126,7 +137,7 @@ def _lease(lease: Lease | None, now: Instant) -> str:
     return text
 
 
-def _listed(item: ListedBlob, has_base: bool, words: frozenset[str], now: Instant) -> str:
+def _listed(item: ListedBlob, has_base: bool, shown: _Shown) -> str:
     record = item.record
     if record is None:
         return f"<BlobPrefix>{name_element(item.name)}</BlobPrefix>"
@@ -139,18 +150,18 @@ def _listed(item: ListedBlob, has_base: bool, words: frozenset[str], now: Instan
         which += element("VersionId", format_ticks_in_full(record.version))
         if item.is_current:
             which += "<IsCurrentVersion>true</IsCurrentVersion>"
-    tail = _metadata(record.metadata) if "metadata" in words else ""
-    if "tags" in words and record.tags:
+    tail = _metadata(record.metadata) if "metadata" in shown.words else ""
+    if "tags" in shown.words and record.tags:
         tail += f"<Tags>{_tag_set(record.tags)}</Tags>"
     if not item.is_current and not has_base and record.version is not None and record.snapshot is None:
         tail += "<HasVersionsOnly>true</HasVersionsOnly>"
     return (
-        f"<Blob>{name_element(item.name)}{which}<Properties>{_properties(record, words, now)}</Properties>"
+        f"<Blob>{name_element(item.name)}{which}<Properties>{_properties(record, shown)}</Properties>"
         f"{tail}<OrMetadata /></Blob>"
     )
 
 
-def _properties(record: BlobRecord, words: frozenset[str], now: Instant) -> str:
+def _properties(record: BlobRecord, shown: _Shown) -> str:
     content = record.headers
     digest = md5_text(content.content_md5) if content.content_md5 else None
     text = (
@@ -162,17 +173,15 @@ def _properties(record: BlobRecord, words: frozenset[str], now: Instant) -> str:
         f"{element('Cache-Control', content.cache_control)}"
         f"{element('Content-Disposition', content.content_disposition)}<BlobType>{record.kind}</BlobType>"
     )
-    if record.kind == "BlockBlob":
-        text += _tier(record)
-    elif record.kind == "PageBlob":
-        text += "" if record.tier is None else _tier(record)
+    text += _tier(record, shown.features)
+    if record.kind == "PageBlob":
         text += f"<x-ms-blob-sequence-number>{record.sequence_number}</x-ms-blob-sequence-number>"
     elif record.is_sealed:
         text += "<Sealed>true</Sealed>"
-    text += f"{_lease(record.lease, now)}<ServerEncrypted>true</ServerEncrypted>"
-    if record.copy is not None and "copy" in words:
+    text += f"{_lease(record.lease, shown.now)}<ServerEncrypted>true</ServerEncrypted>"
+    if record.copy is not None and "copy" in shown.words:
         text += _copy(record.copy)
-    return text + _rare(record, now)
+    return text + _rare(record, shown.now)
 
 
 def _copy(copy: CopyState) -> str:
@@ -236,9 +245,12 @@ def found_blobs(call: Call, page: FoundPage, names: Collection[str]) -> bytes:
     ).encode()
 
 
-def _tier(record: BlobRecord) -> str:
-    if record.tier is None:
-        return f"<AccessTier>{DEFAULT_TIER}</AccessTier><AccessTierInferred>true</AccessTierInferred>"
+def _tier(record: BlobRecord, features: AccountFeatures) -> str:
+    tier = tier_of(record, features)
+    if tier is None:
+        return ""
+    if tier.is_inferred:
+        return f"<AccessTier>{tier.name}</AccessTier><AccessTierInferred>true</AccessTierInferred>"
     changed = element("AccessTierChangeTime", http_date(record.tier_changed or record.created))
     smart = element("SmartAccessTier", DEFAULT_TIER) if record.tier == SMART_TIER else ""
     return f"<AccessTier>{record.tier}</AccessTier>{smart}{changed}"

@@ -17,7 +17,7 @@ from localzure.services.blob.operations import Resource, find, not_implemented, 
 from localzure.services.interface import ServiceError
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import describe, render_xml
-from localzure.services.storage_rest.headers import is_version
+from localzure.services.storage_rest.headers import is_enabled_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
 from localzure.services.storage_rest.sinks import Bodiless
 from localzure_storage.store import StorageError
@@ -132,7 +132,7 @@ class BlobService:
             raise BlobError("ResourceNotFound")
         headers = request.headers
         version = headers.get("x-ms-version")
-        if version is not None and not is_version(version):
+        if version is not None and not is_enabled_version(version, parts.clock.wall()):
             raise BlobError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
         try:
             query = parse_query(request.raw_query)

@@ -8,6 +8,7 @@ from localzure.auth.dates import http_date
 from localzure.services.blob import replies, requests
 from localzure.services.blob.engine import lifetime
 from localzure.services.blob.engine.lifetime import SetExpiry, SetImmutability, SetLegalHold, SetTier
+from localzure.services.blob.engine.tiers import PREMIUM_TIERS, TIERS
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.handling import writing
 from localzure.services.interface import HttpReply
@@ -27,10 +28,10 @@ def _required(call: Call, name: str) -> str:
 
 def _set_tier(call: Call) -> SetTier:
     text = _required(call, "x-ms-access-tier")
-    is_premium = text.upper() in requests.PREMIUM_TIERS
-    if not is_premium and text.lower() not in requests.TIERS:
+    is_premium = text.upper() in PREMIUM_TIERS
+    if not is_premium and text.lower() not in TIERS:
         raise requests.bad_header("x-ms-access-tier", text)
-    tier = text.upper() if is_premium else requests.TIERS[text.lower()]
+    tier = text.upper() if is_premium else TIERS[text.lower()]
     return SetTier(requests.on_blob(call), tier, is_premium, requests.priority(call))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from localzure.auth.dates import http_date
 from localzure.services.blob.engine import leases
 from localzure.services.blob.engine.encryption import ACCOUNT_SCOPE
+from localzure.services.blob.engine.tiers import DEFAULT_TIER, SMART_TIER, tier_of
 from localzure.services.blob.model import ENDLESS, BlobRecord
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import METADATA_PREFIX, reply_headers
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
     from localzure.services.blob.model import ContainerRecord, Lease, StagingRecord
 
 Headers = list[tuple[str, str]]
-
-DEFAULT_TIER = "Hot"
-"""The account's access tier, which a blob without one of its own has by inference."""
-
-SMART_TIER = "Smart"
-"""The tier that moves blobs by how they are used; here all stay in the default tier."""
 
 
 def md5_text(digest: bytes) -> str:
@@ -235,15 +230,15 @@ def blob_headers(call: Call, record: BlobRecord) -> Headers:
     if record.version is not None and not call.query.get("versionid"):
         headers.append(("x-ms-is-current-version", "true"))
     headers += _rare(record)
-    if record.kind == "AppendBlob" or (record.kind == "PageBlob" and record.tier is None):
-        return headers
-    if record.tier is None:
-        headers += _INFERRED_TIER
-    else:
-        headers.append(("x-ms-access-tier", record.tier))
-        if record.tier == SMART_TIER:
-            headers.append(("x-ms-smart-access-tier", DEFAULT_TIER))
-        headers.append(("x-ms-access-tier-change-time", http_date(record.tier_changed or record.created)))
+    tier = tier_of(record, call.parts.engine.features_of(call.address.account))
+    if tier is not None:
+        headers.append(("x-ms-access-tier", tier.name))
+        if tier.is_inferred:
+            headers.append(("x-ms-access-tier-inferred", "true"))
+        else:
+            if tier.name == SMART_TIER:
+                headers.append(("x-ms-smart-access-tier", DEFAULT_TIER))
+            headers.append(("x-ms-access-tier-change-time", http_date(record.tier_changed or record.created)))
     return headers
 
 
@@ -278,6 +273,3 @@ def _rare(record: BlobRecord) -> Headers:
         headers.append(("x-ms-archive-status", f"rehydrate-pending-to-{record.rehydration.tier.lower()}"))
         headers.append(("x-ms-rehydrate-priority", record.rehydration.priority))
     return headers
-
-
-_INFERRED_TIER = (("x-ms-access-tier", DEFAULT_TIER), ("x-ms-access-tier-inferred", "true"))

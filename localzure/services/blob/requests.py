@@ -13,6 +13,7 @@ from localzure.auth.dates import parse_http_date
 from localzure.services.blob.engine import tag_conditions
 from localzure.services.blob.engine.past import DeleteBlob
 from localzure.services.blob.engine.tag_conditions import TagConditionError
+from localzure.services.blob.engine.tiers import PREMIUM_TIERS, TIERS
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import (
     ENDLESS,
@@ -52,12 +53,6 @@ BLOCK_ID_BYTES_MAX = 64
 
 TAGS_MAX = 10
 """Tags of a blob."""
-
-TIERS = {tier.lower(): tier for tier in ("Hot", "Cool", "Cold", "Smart", "Archive")}
-"""The access tiers of block blobs."""
-
-PREMIUM_TIERS = frozenset({"P4", "P6", "P10", "P15", "P20", "P30", "P40", "P50", "P60", "P70", "P80"})
-"""The access tiers of page blobs in premium accounts."""
 
 CONTAINER_INCLUDES = frozenset({"", "metadata", "deleted", "system"})
 """What a listing of containers may include."""

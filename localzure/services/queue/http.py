@@ -16,7 +16,7 @@ from localzure.services.queue.errors import QueueError
 from localzure.services.queue.operations import Resource, find
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import describe, render_xml
-from localzure.services.storage_rest.headers import is_version
+from localzure.services.storage_rest.headers import is_enabled_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
 from localzure.services.storage_rest.sinks import Bodiless
 
@@ -98,7 +98,7 @@ class QueueService:
         if address.account not in parts.accounts:
             raise QueueError("ResourceNotFound")
         version = request.headers.get("x-ms-version")
-        if version is not None and not is_version(version):
+        if version is not None and not is_enabled_version(version, parts.clock.wall()):
             raise QueueError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
         try:
             query = parse_query(request.raw_query)

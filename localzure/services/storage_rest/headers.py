@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from localzure.services.interface import SECOND
+
 if TYPE_CHECKING:
-    from localzure.services.interface import HttpRequest
+    from localzure.services.interface import HttpRequest, Instant
 
 LATEST_VERSION = "2026-10-06"
 """The `x-ms-version` that is answered to requests that name none."""
@@ -18,6 +20,12 @@ METADATA_BYTES_MAX = 8 * 1024
 """Names and values of a resource's metadata together."""
 
 METADATA_PREFIX = "x-ms-meta-"
+
+YEARS_AHEAD_MAX = 1
+"""How far ahead of the calendar a version may be dated."""
+
+_YEAR = 31_556_952 * SECOND
+"""Microseconds in a Gregorian year, on average."""
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -34,8 +42,17 @@ def reply_headers(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def is_version(text: str) -> bool:
-    """Whether text has the form of an `x-ms-version`. Any date is accepted, known or not."""
+    """Whether text has the form of an `x-ms-version`."""
     return _VERSION.fullmatch(text) is not None
+
+
+def is_enabled_version(text: str, now: Instant) -> bool:
+    """Whether a request may be of this version at an instant.
+
+    Newer ones than `LATEST_VERSION` are taken too, so that new clients find a server; but Azure dates its versions a
+    few months ahead at most, and refuses those that it has not enabled.
+    """
+    return is_version(text) and int(text[:4]) <= 1970 + now // _YEAR + YEARS_AHEAD_MAX
 
 
 def metadata_fault(metadata: dict[str, str]) -> str | None:

@@ -10,7 +10,7 @@ from localzure.auth.authenticate import TABLE_DOOR, authenticate, refuse_anonymo
 from localzure.auth.principal import PrincipalKind
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import StorageRestError, describe
-from localzure.services.storage_rest.headers import is_version
+from localzure.services.storage_rest.headers import is_enabled_version
 from localzure.services.storage_rest.sinks import Bodiless
 from localzure.services.table.call import Parts
 from localzure.services.table.engine import emptying, properties, remains
@@ -82,7 +82,7 @@ class TableService:
         if address.account not in parts.accounts:
             raise TableError("ResourceNotFound")
         version = request.headers.get("x-ms-version")
-        if version is not None and not is_version(version):
+        if version is not None and not is_enabled_version(version, parts.clock.wall()):
             raise StorageRestError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise refuse_anonymous(request)

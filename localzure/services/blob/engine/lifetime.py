@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from localzure.services.blob.engine import blobs, conditions, copies, due, leases
+from localzure.services.blob.engine.tiers import PREMIUM_TIERS
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import OnBlob  # noqa: TC001 - msgspec reads the annotations
 from localzure.services.interface import Instant
@@ -61,6 +62,8 @@ def set_tier(engine: Engine, writer: Writer, command: SetTier, moment: Moment) -
     conditions.check_write(target.conditions, record)
     if record.kind == "AppendBlob" or (record.kind == "PageBlob") != command.is_premium:
         raise BlobError("InvalidBlobType")
+    if command.is_premium and record.length > PREMIUM_TIERS[command.tier]:
+        raise BlobError("BlobTierInadequateForContentLength")
     if record.rehydration is not None and command.tier != record.rehydration.tier:
         raise BlobError("BlobBeingRehydrated")
     if record.tier == "Archive" and command.tier != "Archive":

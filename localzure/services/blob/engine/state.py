@@ -23,6 +23,7 @@ class AccountFeatures:
 
     kind: AccountKind = "StorageV2"
     sku: str = "Standard_RAGRS"
+    """How the account's content is stored; what begins with Premium is on faster disks, with tiers for page blobs."""
     is_versioned: bool = False
     container_retention_days: int = 0
     """Days for which a deleted container can be restored; 0 is never."""
@@ -32,6 +33,11 @@ class AccountFeatures:
     """Whether blobs can have immutability policies and legal holds."""
     default_version: str | None = None
     """The version of requests that name none, where the service's properties do not say; None is the latest."""
+
+    @property
+    def is_premium(self) -> bool:
+        """Whether it is a premium account."""
+        return self.sku.startswith("Premium")
 
 
 PLAIN_ACCOUNT = AccountFeatures()
