@@ -21,8 +21,10 @@ SUBPROTOCOLS = (b"AMQPWSB10", b"amqp")
 
 
 def wants_websocket(request: Request) -> bool:
-    """Whether a request is for AMQP over WebSocket."""
+    """Whether a request is for AMQP over WebSocket. Java's SDK asks for it by an absolute URL (RFC 9112, section 3.2.2)."""
     path = request.target.partition(b"?")[0]
+    if not path.startswith(b"/"):
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
     return path.rstrip(b"/") == PATH and is_upgrade(request)
 
 
