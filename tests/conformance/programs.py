@@ -118,6 +118,6 @@ def environment_of(azure: LocalZure) -> dict[str, str]:
     return {
         "STORAGE": azure.connection_strings["storage"],
         "SERVICEBUS": azure.connection_strings["servicebus"],
+        "SERVICEBUS_TLS": over_tls(azure),
         "SERVICEBUS_ADMINISTRATION": over_tls(azure, "servicebus"),
-        "CA_FILE": str(azure.ca_file),
     }

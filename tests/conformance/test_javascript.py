@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from localzure.testing import LocalZure
-from tests.conformance.programs import Programs, environment_of, over_tls, scenarios
+from tests.conformance.programs import Programs, environment_of, scenarios
 
 FOLDER = Path(__file__).parent / "js"
 NOT_PROGRAMS = {"namespace", "scenario"}
@@ -32,7 +32,7 @@ def azure(node: str) -> Iterator[LocalZure]:
 
 @pytest.fixture(scope="module")
 def programs(node: str, azure: LocalZure) -> Programs:
-    environment = environment_of(azure) | {"NODE_EXTRA_CA_CERTS": str(azure.ca_file), "SERVICEBUS_TLS": over_tls(azure)}
+    environment = environment_of(azure) | {"NODE_EXTRA_CA_CERTS": str(azure.ca_file)}
     return Programs([node], FOLDER, environment)
 
 
