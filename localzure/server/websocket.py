@@ -21,7 +21,7 @@ SUBPROTOCOLS = (b"AMQPWSB10", b"amqp")
 
 
 def wants_websocket(request: Request) -> bool:
-    """Whether a request is for AMQP over WebSocket. Java's SDK asks for it by an absolute URL (RFC 9112, section 3.2.2)."""
+    """Whether a request is for AMQP over WebSocket. Java's SDK asks for it by a whole URL (RFC 9112, 3.2.2)."""
     path = request.target.partition(b"?")[0]
     if not path.startswith(b"/"):
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
