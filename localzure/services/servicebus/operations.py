@@ -1,11 +1,10 @@
 """The operations of `$management`, as a table: name, required right, handler.
 
-A row without a handler is an operation of Azure's that is not built: it is answered with 501 and names itself.
+What is not in the table is answered with 501 and names itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,45 +20,14 @@ from localzure.services.servicebus.engine.session_states import get_state, list_
 from localzure.services.servicebus.engine.sessions import renew_session, require_held, require_session_id
 from localzure.services.servicebus.engine.settlement import Disposition, require_locks, settle
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.operation import Operation, Request, Response, mapping_in, number_in
+from localzure.services.servicebus.rule_operations import add, enumerate_rules, remove
 from localzure_protocols.amqp.codec import Array, Int, Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from localzure.services.servicebus.engine.broker import Broker
-    from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.engine.sessions import Session
-    from localzure.services.servicebus.engine.turn import Turn
-
-
-@dataclass(slots=True)
-class Request:
-    """What a client asks of an entity's `$management` node."""
-
-    broker: Broker
-    turn: Turn
-    queue: Queue
-    body: Mapping[Any, Any]
-    connection: object = None
-    """Where it came from: a session is its holder's own."""
-
-
-@dataclass(slots=True)
-class Response:
-    """What it is answered."""
-
-    status: int
-    body: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One row of the table."""
-
-    name: str
-    """Without the prefix `com.microsoft:`."""
-    right: Right
-    handler: Callable[[Request], Response] | None = None
 
 
 PREFIX = "com.microsoft:"
@@ -75,14 +43,12 @@ def operation(name: str) -> Operation:
 
 def run(row: Operation, request: Request) -> Response:
     """Do what is asked. Raises ServiceBusError."""
-    if row.handler is None:
-        raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation=f"The operation '{PREFIX}{row.name}'")
     return row.handler(request)
 
 
 def _peek_message(request: Request) -> Response:
-    first = _number(request.body, "from-sequence-number")
-    limit = _number(request.body, "message-count")
+    first = number_in(request.body, "from-sequence-number")
+    limit = number_in(request.body, "message-count")
     if limit < 1:
         raise ServiceBusError(ErrorCode.ARGUMENT_OUT_OF_RANGE, detail="'message-count' must be positive.")
     session_id = request.body.get("session-id")
@@ -110,7 +76,7 @@ def _update_disposition(request: Request) -> Response:
             ErrorCode.ARGUMENT, detail=f"'disposition-status' is {status!r:.100}; it must be one of {allowed}."
         )
     tokens = _lock_tokens(request.body)
-    changes = dict(_mapping(request.body, "properties-to-modify"))
+    changes = dict(mapping_in(request.body, "properties-to-modify"))
     if disposition is Disposition.DEAD_LETTERED:
         for key, name in (("deadletter-reason", REASON), ("deadletter-description", DESCRIPTION)):
             if isinstance(text := request.body.get(key), str):
@@ -125,7 +91,7 @@ def _update_disposition(request: Request) -> Response:
 
 def _receive_by_sequence_number(request: Request) -> Response:
     numbers = _sequence_numbers(request.body)
-    mode = _number(request.body, "receiver-settle-mode")
+    mode = number_in(request.body, "receiver-settle-mode")
     session = None if request.queue.sessions is None else _session(request)
     fetched = receive_deferred(request.broker, request.turn, request.queue, numbers, locked=mode == 1, session=session)
     entries: list[dict[str, Any]] = []
@@ -152,12 +118,12 @@ def _set_session_state(request: Request) -> Response:
 
 
 def _get_message_sessions(request: Request) -> Response:
-    skip, top = _number(request.body, "skip"), _number(request.body, "top")
+    skip, top = number_in(request.body, "skip"), number_in(request.body, "top")
     if skip < 0 or top < 1:
         raise ServiceBusError(
             ErrorCode.ARGUMENT_OUT_OF_RANGE, detail="'skip' must not be negative, and 'top' must be positive."
         )
-    updated = _number(request.body, "last-updated-time")
+    updated = number_in(request.body, "last-updated-time")
     found = list_sessions(
         request.turn.writer, request.queue, skip, top, None if updated >= ALL_SESSIONS else updated * 1000
     )
@@ -197,7 +163,7 @@ def _cancel_scheduled_message(request: Request) -> Response:
 
 
 def _batch_delete_messages(request: Request) -> Response:
-    limit = _number(request.body, "message-count")
+    limit = number_in(request.body, "message-count")
     before = request.body.get("enqueued-time-utc")
     if limit < 1:
         raise ServiceBusError(ErrorCode.ARGUMENT_OUT_OF_RANGE, detail="'message-count' must be positive.")
@@ -233,18 +199,11 @@ OPERATIONS = {
         Operation("set-session-state", Right.LISTEN, _set_session_state),
         Operation("get-message-sessions", Right.LISTEN, _get_message_sessions),
         Operation("batch-delete-messages", Right.LISTEN, _batch_delete_messages),
-        Operation("add-rule", Right.MANAGE),
-        Operation("remove-rule", Right.MANAGE),
-        Operation("enumerate-rules", Right.MANAGE),
+        Operation("add-rule", Right.LISTEN, add),
+        Operation("remove-rule", Right.LISTEN, remove),
+        Operation("enumerate-rules", Right.LISTEN, enumerate_rules),
     )
 }
-
-
-def _number(body: Mapping[Any, Any], key: str) -> int:
-    value = body.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"'{key}' is {value!r:.100}; it must be a number.")
-    return int(value)
 
 
 def _sequence(body: Mapping[Any, Any], key: str) -> list[Any]:
@@ -260,15 +219,6 @@ def _sequence_numbers(body: Mapping[Any, Any]) -> list[int]:
     if not all(type(number) is int and number >= 0 for number in numbers):
         raise ServiceBusError(ErrorCode.ARGUMENT, detail="'sequence-numbers' holds something that is none.")
     return numbers
-
-
-def _mapping(body: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
-    value = body.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"'{key}' must be a map.")
-    return value
 
 
 def _lock_tokens(body: Mapping[Any, Any]) -> list[bytes]:

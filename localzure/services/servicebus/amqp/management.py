@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from localzure.services.servicebus import operations
 from localzure.services.servicebus.amqp.requests import Reply, Request
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+from localzure.services.servicebus.operation import Request as OperationRequest
 
 if TYPE_CHECKING:
     from localzure.services.servicebus.amqp.peer import ServiceBusPeer
@@ -28,7 +29,7 @@ class ManagementNode:
         self._queue.accessed_at = turn.now
         if not isinstance(request.body, dict):
             raise ServiceBusError(ErrorCode.ARGUMENT, detail="The body of a request is a map.")
-        asked = operations.Request(self._peer.broker, turn, self._queue, request.body, self._peer)
+        asked = OperationRequest(self._peer.broker, turn, self._queue, request.body, self._peer)
         response = operations.run(row, asked)
         return Reply(response.status, _DESCRIPTIONS[response.status], body=response.body)
 

@@ -11,7 +11,8 @@ from localzure.services.servicebus import operations
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.sessions import Session, accept
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
-from localzure.services.servicebus.operations import ALL_SESSIONS, Request, Response
+from localzure.services.servicebus.operation import Request, Response
+from localzure.services.servicebus.operations import ALL_SESSIONS
 from localzure_protocols.amqp.codec import Array, Timestamp, Uint
 from localzure_protocols.amqp.message import split
 from tests.servicebus_world import World, body

@@ -161,7 +161,7 @@ def test_an_error_has_status_condition_and_text(world: World) -> None:
     assert "TrackingId:" in properties["statusDescription"]
 
 
-@pytest.mark.parametrize("operation", ["com.microsoft:add-rule", "com.microsoft:nothing", ""])
+@pytest.mark.parametrize("operation", ["com.microsoft:nothing", ""])
 def test_what_is_not_built_is_answered_with_501(world: World, operation: str) -> None:
     wire = Wire(world)
     requests, _ = pair(wire, "q/$management")

@@ -1,0 +1,64 @@
+"""What an operation of `$management` is: a row of the table in `operations`, what it is asked and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from localzure.services.servicebus.access import Right
+    from localzure.services.servicebus.engine.broker import Broker
+    from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.turn import Turn
+
+
+@dataclass(slots=True)
+class Request:
+    """What a client asks of an entity's `$management` node."""
+
+    broker: Broker
+    turn: Turn
+    queue: Queue
+    body: Mapping[Any, Any]
+    connection: object = None
+    """Where it came from: a session is its holder's own."""
+
+
+@dataclass(slots=True)
+class Response:
+    """What it is answered."""
+
+    status: int
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the table."""
+
+    name: str
+    """Without the prefix `com.microsoft:`."""
+    right: Right
+    handler: Callable[[Request], Response]
+
+
+def number_in(body: Mapping[Any, Any], key: str) -> int:
+    """A number that a request must have. Raises ServiceBusError."""
+    value = body.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"'{key}' is {value!r:.100}; it must be a number.")
+    return int(value)
+
+
+def mapping_in(body: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
+    """A map that a request may have. Raises ServiceBusError."""
+    value = body.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"'{key}' must be a map.")
+    return value
