@@ -53,7 +53,7 @@ class Stream(Protocol):
         """Call `pump` after the others had their turn."""
         ...
 
-    def reply_headers(self, request: HttpRequest, reply: HttpReply, length: int) -> Headers:
+    def reply_headers(self, request: HttpRequest, reply: HttpReply, length: int | None) -> Headers:
         """The headers of a reply."""
         ...
 
@@ -220,11 +220,13 @@ class Exchange:
             if room <= 0:
                 return
             data = self._source.read(min(room, BODY_READ_BYTES))
-            if data:
-                sent += len(data)
-                self._stream.send(Body(self.stream_id, data))
-            else:
+            if not data:
                 self._end_reply()
+                return
+            sent += len(data)
+            self._stream.send(Body(self.stream_id, data))
+            if self._source.length is None:
+                break
         if self._source is not None:
             self._stream.pump_soon(self.stream_id)
 

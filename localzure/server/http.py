@@ -234,11 +234,11 @@ class HttpDriver:
         if not self._handling:
             self._handle([])
 
-    def reply_headers(self, request: HttpRequest, reply: HttpReply, length: int) -> Headers:
+    def reply_headers(self, request: HttpRequest, reply: HttpReply, length: int | None) -> Headers:
         """See `Stream.reply_headers`: the service's, and those that every reply has."""
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
         given = {name.lower() for name, _ in headers}
-        if b"content-length" not in given and has_body(b"", reply.status):
+        if length is not None and b"content-length" not in given and has_body(b"", reply.status):
             headers.append((b"content-length", b"%d" % length))
         if b"x-ms-request-id" not in given:
             headers.append((b"x-ms-request-id", request.request_id.encode()))

@@ -217,8 +217,8 @@ class BodySource(Protocol):
     """A reply's body that is read from the store while it is sent."""
 
     @property
-    def length(self) -> int:
-        """Bytes in the whole body."""
+    def length(self) -> int | None:
+        """Bytes in the whole body; None for one that is computed while it is sent: each `read` is a turn's work."""
         ...
 
     def read(self, limit: int) -> bytes:

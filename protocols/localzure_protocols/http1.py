@@ -128,10 +128,11 @@ class Http1Connection:
         if isinstance(event, Body):
             return plain.body(event.data)
         if isinstance(event, EndBody):
-            plain.end()
+            last = plain.end()
             self._finished = plain.must_close
             self._end_if_over(plain)
-        elif isinstance(event, StreamClosed):
+            return last
+        if isinstance(event, StreamClosed):
             self._finished = True
         return b""
 

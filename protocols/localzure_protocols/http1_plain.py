@@ -130,7 +130,7 @@ class FramingError(Exception):
 class PlainExchange:
     """The framing of one request's body and of its response."""
 
-    __slots__ = ("_has_body", "_left_to_send", "left_to_read", "must_close", "response_ended")
+    __slots__ = ("_has_body", "_is_chunked", "_left_to_send", "left_to_read", "must_close", "response_ended")
 
     def __init__(self, head: PlainHead) -> None:
         """`head` is the request's."""
@@ -138,6 +138,7 @@ class PlainExchange:
         self.must_close = False
         self.response_ended = False
         self._has_body = head.method != b"HEAD"
+        self._is_chunked = False
         self._left_to_send = -1
 
     @property
@@ -146,7 +147,7 @@ class PlainExchange:
         return self.response_ended and not self.left_to_read
 
     def response(self, event: Response, *, close: bool) -> bytes:
-        """Encode the head of the response. Raises FramingError."""
+        """Encode the head of the response, whose body is chunked where its length is not given. Raises FramingError."""
         if self._left_to_send >= 0:
             raise FramingError
         length = 0 if not self._has_body or event.status in NO_BODY_STATUS else None
@@ -155,12 +156,15 @@ class PlainExchange:
             if name == b"content-length" and length is None:
                 length = int(value)
             pieces.append(b"%b: %b\r\n" % (name, value))
+        if length is None:
+            self._is_chunked, length = True, 0
+            pieces.append(b"transfer-encoding: chunked\r\n")
         if close:
             self.must_close = True
             pieces.append(b"connection: close\r\n")
         pieces.append(b"\r\n")
         head = b"".join(pieces)
-        if length is None or not head.count(b"\n") == head.count(b"\r") == len(pieces):
+        if not head.count(b"\n") == head.count(b"\r") == len(pieces):
             raise FramingError
         if len(head.translate(None, _UNSENDABLE)) != len(head):
             raise FramingError
@@ -169,13 +173,16 @@ class PlainExchange:
 
     def body(self, data: bytes) -> bytes:
         """Encode a piece of the response's body. Raises FramingError."""
+        if self._is_chunked:
+            return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         self._left_to_send -= len(data)
         if self._left_to_send < 0:
             raise FramingError
         return data
 
-    def end(self) -> None:
-        """The response is complete. Raises FramingError where it is not."""
+    def end(self) -> bytes:
+        """The response is complete: encode its end. Raises FramingError where it is not."""
         if self._left_to_send != 0:
             raise FramingError
         self.response_ended = True
+        return b"0\r\n\r\n" if self._is_chunked else b""

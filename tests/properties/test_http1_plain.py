@@ -181,7 +181,7 @@ def test_lines_are_remembered_within_bounds() -> None:
         [(b"content-length", b"0"), (b"x", b"a\nb")],
         [(b"content-length", b"0"), (b"x", b"a\rb")],
         [(b"content-length", b"0"), (b"x", b"a\x00b")],
-        [(b"x", b"no length")],
+        [(b"x", b"no length\r\n")],
     ],
 )
 def test_a_head_that_would_break_its_frame_is_not_sent(headers: list[tuple[bytes, bytes]]) -> None:
@@ -206,3 +206,15 @@ def test_an_exchange_that_is_given_up_ends_the_connection() -> None:
     core.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert core.send(StreamClosed(1)) == b""
     assert core.is_finished
+
+
+def test_a_body_without_a_length_is_chunked() -> None:
+    core = Http1Connection()
+    core.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    head = core.send(Response(1, 200, [(b"x", b"y")]))
+    assert head == b"HTTP/1.1 200 OK\r\nx: y\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert core.send(Body(1, b"")) == b""
+    assert core.send(Body(1, b"ten bytes.")) == b"a\r\nten bytes.\r\n"
+    assert core.send(EndBody(1)) == b"0\r\n\r\n"
+    assert not core.is_finished
+    assert core.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

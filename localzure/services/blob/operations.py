@@ -14,7 +14,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from localzure.services.blob import account, batching, copying, delegating, grants, growing, handlers, lifetime, tagging
+from localzure.services.blob import (
+    account,
+    batching,
+    copying,
+    delegating,
+    grants,
+    growing,
+    handlers,
+    lifetime,
+    querying,
+    tagging,
+)
 from localzure.services.blob.errors import BlobError
 
 if TYPE_CHECKING:
@@ -332,7 +343,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _row(
         "Blob_GetAccountInfoWithHead", "HEAD", "blob account properties", "rwdlacup", handler=account.get_account_info
     ),
-    _row("Blob_Query", "POST", "blob - query", "r", conditions=_ALL),
+    _row("Blob_Query", "POST", "blob - query", "r", conditions=_ALL, handler=querying.query_blob),
     _row("Blob_GetTags", "GET", "blob - tags", "t", handler=tagging.get_tags),
     _row("Blob_SetTags", "PUT", "blob - tags", "t", handler=tagging.set_tags),
     # What PUT to a blob without `comp` means, its headers tell: first the copies, then the kinds of blobs.
