@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from localzure.services.blob.call import Call
     from localzure.services.blob.engine.state import Engine
     from localzure.services.blob.model import BlobRecord
-    from localzure.services.blob.query.running import Query
-    from localzure.services.interface import BodySink, Transactions
+    from localzure.services.blob.query.request import QueryRequest
+    from localzure.services.blob.query.running import LateQuery, Query
+    from localzure.services.interface import BodySink, Instant, Transactions
 
 DOCUMENT_BYTES_MAX = 2 * 1024 * 1024
 """Longest request: an expression of 256 KiB, each character escaped."""
 
-READ_BYTES = 32 * 1024
+AT_ONCE_CHARS_MAX = 2048
+"""Longest expression that is read before the reply begins: some milliseconds of work."""
+
+READ_BYTES = 16 * 1024
 """How much of a blob one step of a query reads: some hundreds of rows, a few milliseconds of work."""
 
 UNTRUE_OF_RESULT = frozenset({"content-type", "content-encoding", "content-md5", "content-length", "accept-ranges"})
@@ -48,15 +52,7 @@ def query_blob(call: Call) -> BodySink:
             raise BlobError("InvalidBlobType")
         if record.tier == "Archive":
             raise BlobError("BlobArchived" if record.rehydration is None else "BlobBeingRehydrated")
-        from localzure.services.blob.query.grammar import read_query
-        from localzure.services.blob.query.running import Query
-        from localzure.services.blob.query.syntax import QueryError
-
-        now = datetime.fromtimestamp(parts.clock.now() / SECOND, UTC)
-        try:
-            query = Query(read_query(asked.expression), asked.source, asked.result, record.length, now)
-        except QueryError as error:
-            raise BlobError("InvalidInput", Reason=error.description) from error
+        query = _begin(asked, record.length, parts.clock.now())
         headers = [header for header in replies.blob_headers(call, record) if header[0] not in UNTRUE_OF_RESULT]
         headers.append(("content-type", "avro/binary"))
         sync = parts.entropy.bytes(16)
@@ -65,11 +61,26 @@ def query_blob(call: Call) -> BodySink:
     return Collecting(call.request, DOCUMENT_BYTES_MAX, finish)
 
 
+def _begin(asked: QueryRequest, length: int, now: Instant) -> Query | LateQuery:
+    """Begin a query over a blob. Raises BlobError."""
+    from localzure.services.blob.query.grammar import read_query
+    from localzure.services.blob.query.running import LateQuery, Query
+    from localzure.services.blob.query.syntax import QueryError
+
+    moment = datetime.fromtimestamp(now / SECOND, UTC)
+    if len(asked.expression) > AT_ONCE_CHARS_MAX:
+        return LateQuery(asked.expression, asked.source, asked.result, length, moment)
+    try:
+        return Query(read_query(asked.expression), asked.source, asked.result, length, moment)
+    except QueryError as error:
+        raise BlobError("InvalidInput", Reason=error.description) from error
+
+
 class _Answer:
     """The reply to a query (see `localzure.services.interface.BodySource`); pins the content until `close`."""
 
     def __init__(
-        self, query: Query, sync: bytes, engine: Engine, transactions: Transactions, record: BlobRecord
+        self, query: Query | LateQuery, sync: bytes, engine: Engine, transactions: Transactions, record: BlobRecord
     ) -> None:
         from localzure.services.blob.query import avro
 
@@ -90,8 +101,10 @@ class _Answer:
 
     def read(self, limit: int) -> bytes:
         """The next bytes, at most `limit`, from one step of the query; empty at the end."""
-        if not self._ready and not self._query.is_done:
-            self._ready = memoryview(self._avro.block(self._query.step(self._next_piece()), self._sync))
+        query = self._query
+        if not self._ready and not query.is_done:
+            self._ready = memoryview(self._avro.block(query.step(self._next_piece()), self._sync))
+            self._query = query.successor or query
         piece = bytes(self._ready[:limit])
         self._ready = self._ready[limit:]
         return piece

@@ -43,6 +43,8 @@ class Compiler:
             return _json_path(node.steps) if self._is_json else self._column(node)
         if isinstance(node, Star):
             raise QueryError("ParseError", "* stands in COUNT(*) only.")
+        if node.name == "IN":
+            return self._in(node)
         special = _SPECIAL.get(node.name)
         if special is not None:
             return special(tuple(map(self.compile, node.arguments)))
@@ -64,6 +66,11 @@ class Compiler:
             step = arguments[0].steps[0]
             arguments = (Literal(step.text if isinstance(step, Name) else ""), *arguments[1:])
         return _strict(function.of, tuple(map(self.compile, arguments)))
+
+    def _in(self, node: Apply) -> Evaluate:
+        wanted, *items = node.arguments
+        constants = tuple(item.value for item in items if isinstance(item, Literal))
+        return _among(self.compile(wanted), constants, [self.compile(i) for i in items if not isinstance(i, Literal)])
 
     def _cast(self, node: Apply) -> Evaluate:
         kind = node.arguments[1]
@@ -194,16 +201,18 @@ def _not(arguments: tuple[Evaluate, ...]) -> Evaluate:
     return negation
 
 
-def _in(arguments: tuple[Evaluate, ...]) -> Evaluate:
-    wanted, *items = arguments
+def _among(wanted: Evaluate, constants: tuple[Value, ...], items: list[Evaluate]) -> Evaluate:
+    texts = frozenset(constant for constant in constants if isinstance(constant, str))
+    others = tuple(constant for constant in constants if not isinstance(constant, str))
 
     def among(row: Any) -> Value:
         value = wanted(row)
         if value is None or value is MISSING:
             return None
+        if isinstance(value, str) and value in texts:
+            return True
         has_null = False
-        for item in items:
-            other = item(row)
+        for other in (*(() if isinstance(value, str) else texts), *others, *(item(row) for item in items)):
             if other is None or other is MISSING:
                 has_null = True
             elif compare(value, other) == 0:
@@ -260,7 +269,6 @@ _SPECIAL: dict[str, Callable[[tuple[Evaluate, ...]], Evaluate]] = {
     "AND": _and,
     "OR": _or,
     "NOT": _not,
-    "IN": _in,
     "IS NULL": _is_null,
     "IS MISSING": _is_missing,
     "COALESCE": _coalesce,

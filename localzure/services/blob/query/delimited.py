@@ -30,6 +30,9 @@ class DelimitedReader:
         self._quote = form.quote.encode()
         self._escape = form.escape.encode()
         self._field = _field_pattern(self._column, self._record, self._quote, self._escape)
+        mark = re.escape(self._quote)
+        escaped = re.escape(self._escape) + b".|" if self._escape else b""
+        self._closed = re.compile(rb"%b(?:%b(?!%b).|%b%b)*+%b" % (mark, escaped, mark, mark, mark, mark), re.DOTALL)
         self._rest = b""
         self._at = 0
 
@@ -72,7 +75,7 @@ class DelimitedReader:
         while at < size or fields:
             match = self._field.match(data, at)
             if match is None:
-                if is_last:
+                if is_last or self._is_ill_quoted(data, at):
                     raise QueryError("ParseError", "A quoted field does not end as it must.", self._at + start)
                 break
             is_open_ended = match.end() == size and not match[3]
@@ -87,6 +90,11 @@ class DelimitedReader:
                 if is_open_ended:
                     break
         return rows, size if is_last else start
+
+    def _is_ill_quoted(self, data: bytes, at: int) -> bool:
+        """Whether a quoted field ends, and is followed by neither a separator nor the end of what has arrived."""
+        match = self._closed.match(data, at) if self._quote else None
+        return match is not None and len(data) - match.end() > max(len(self._column), len(self._record) + 1)
 
     def _text(self, match: re.Match[bytes]) -> str:
         quoted = match[1]

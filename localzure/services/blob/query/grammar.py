@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 PROJECTIONS_MAX = 49
 """Most columns that a query may name."""
 
+STEP_TOKENS = 500
+"""Tokens that one step reads: five milliseconds of work."""
+
 TABLE = "blobstorage"
 """What the table of every query is called."""
 
@@ -123,16 +126,37 @@ IDENTIFIER: /(?!(?:RESERVED)(?!\w))[^\W\d]\w*/i
 
 
 def read_query(text: str) -> Select:
-    """Return what a query says. Raises QueryError."""
-    try:
-        found: Select = _parser.parse(text)  # type: ignore[assignment]  # what `_Builder.start` returns
-    except UnexpectedInput as error:
-        raise QueryError("ParseError", f"Unexpected input at character {error.pos_in_stream}.") from None
-    except VisitError as error:
-        if isinstance(error.orig_exc, QueryError):
-            raise error.orig_exc from None
-        raise
+    """Return what a query says, at once. Raises QueryError."""
+    reading = Reading(text)
+    while (found := reading.step()) is None:
+        pass
     return found
+
+
+class Reading:
+    """Reads a query in bounded steps: a long one takes most of a second."""
+
+    def __init__(self, text: str) -> None:
+        self._parser = _parser.parse_interactive(text)
+        self._tokens = self._parser.iter_parse()
+        self._last: Token | None = None
+
+    def step(self) -> Select | None:
+        """Read on; returns the query once it is whole. Raises QueryError."""
+        try:
+            for _ in range(STEP_TOKENS):
+                token = next(self._tokens, None)
+                if token is None:
+                    found: Select = self._parser.feed_eof(self._last)  # type: ignore[no-untyped-call]  # lark does not type it
+                    return found
+                self._last = token
+        except UnexpectedInput as error:
+            raise QueryError("ParseError", f"Unexpected input at character {error.pos_in_stream}.") from None
+        except VisitError as error:
+            if isinstance(error.orig_exc, QueryError):
+                raise error.orig_exc from None
+            raise
+        return None
 
 
 @v_args(inline=True)

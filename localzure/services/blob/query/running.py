@@ -6,6 +6,7 @@ told in the reply, and what is wrong with its grammar before that.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localzure.services.blob.query import avro
@@ -14,9 +15,10 @@ from localzure.services.blob.query.arrow import ArrowWriter
 from localzure.services.blob.query.compiling import Compiler, truth
 from localzure.services.blob.query.delimited import DelimitedReader, DelimitedWriter
 from localzure.services.blob.query.formats import Arrow, Delimited, JsonText, Result
+from localzure.services.blob.query.grammar import Reading
 from localzure.services.blob.query.json_text import JsonReader, JsonWriter
 from localzure.services.blob.query.splitting import read_splitting
-from localzure.services.blob.query.syntax import Apply, Name, Node, Path, QueryError, Select, size_of
+from localzure.services.blob.query.syntax import NODES_MAX, Apply, Name, Node, Path, QueryError, Select, size_of
 from localzure.services.blob.query.values import RowError
 
 if TYPE_CHECKING:
@@ -33,6 +35,33 @@ STEP_RESULT_BYTES = 256 * 1024
 
 ROWS_AT_ONCE = 32
 """Rows whose results are written together."""
+
+
+class LateQuery:
+    """A query that is read while it is answered, in steps as a `Query`'s: for those that take long to read."""
+
+    wants_bytes = False
+
+    def __init__(self, expression: str, source: Format, result: Format, total: int, now: datetime) -> None:
+        """As `Query` takes them; what is wrong with the expression is told in the reply."""
+        self._reading = Reading(expression)
+        self._begin = partial(Query, source=source, result=result, total=total, now=now)
+        self._total = total
+        self.is_done = False
+        self.successor: Query | None = None
+        """The query, once it has been read: whom to ask for the next step."""
+
+    def step(self, _data: bytes) -> list[bytes]:
+        """Read on; returns objects of the reply."""
+        try:
+            select = self._reading.step()
+            if select is not None:
+                self.successor = self._begin(select)
+        except QueryError as error:
+            self.is_done = True
+            told = avro.error(error.name, error.description, error.position, is_fatal=True)
+            return [avro.data(b""), told, avro.progress(0, self._total), avro.end(self._total)]
+        return [avro.progress(0, self._total)]
 
 
 class Query:
@@ -52,6 +81,7 @@ class Query:
         self._plan: _Plan | None = None
         self._left = select.limit
         self._has_data = False
+        self.successor: Query | None = None
         self.wants_bytes = True
         """Whether the next step takes more of the blob."""
         self.is_done = False
@@ -131,6 +161,8 @@ class _Plan:
             projection.alias or _name(projection.node, number)
             for number, projection in enumerate(select.projections, start=1)
         ]
+        if self.cost > NODES_MAX:
+            raise QueryError("ParseError", "The query has too many parts.")
         self._splitting = read_splitting(nodes, is_json=is_json)
         self._aggregates: list[Aggregate] = []
         self._evaluates: list[Evaluate] = []

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+NODES_MAX = 5000
+"""Most parts of a query: compiling them takes some milliseconds, and so does looking at one row."""
+
 DEPTH_MAX = 100
 """Deepest nesting of an expression: each level costs a call when a row is looked at."""
 
@@ -97,5 +100,13 @@ class Select:
 
 
 def size_of(node: Node) -> int:
-    """Return how many steps it takes to evaluate an expression."""
-    return 1 + (sum(map(size_of, node.arguments)) if isinstance(node, Apply) else 0)
+    """Return how many steps it takes to evaluate an expression; a list of constants costs little."""
+    if not isinstance(node, Apply):
+        return 1
+    if node.name == "IN":
+        return 1 + len(node.arguments) // 16 + sum(map(size_of, _unless_constant(node.arguments)))
+    return 1 + sum(map(size_of, node.arguments))
+
+
+def _unless_constant(nodes: tuple[Node, ...]) -> list[Node]:
+    return [node for node in nodes if not isinstance(node, Literal)]
