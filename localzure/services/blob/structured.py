@@ -136,7 +136,9 @@ class StructuredSource:
 
     def __init__(self, content: BodySource | bytes) -> None:
         self._content = content
-        self._size = len(content) if isinstance(content, bytes) else content.length
+        size = len(content) if isinstance(content, bytes) else content.length
+        assert size is not None, "a download knows how long it is"
+        self._size = size
         self._at = 0
         count, self._segment_bytes = _segments(self._size)
         self._length = structured_length(self._size)
