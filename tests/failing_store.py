@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from localzure_storage.store import Checkpoint, Reader, Store, StoreFullError, Writer, WriteTransaction
+from localzure_storage.store import Checkpoint, Reader, Snapshots, Store, StoreFullError, Writer, WriteTransaction
 
 
 class FailingStore:
@@ -19,6 +19,10 @@ class FailingStore:
     @property
     def checkpoint(self) -> Checkpoint | None:
         return self.inner.checkpoint
+
+    @property
+    def snapshots(self) -> Snapshots:
+        return self.inner.snapshots
 
     def read(self) -> AbstractContextManager[Reader]:
         return self.inner.read()

@@ -3,6 +3,7 @@
     DATA/store.lock      locked while a process has the store; names it
     DATA/store/          data.mdb and lock.mdb are LMDB's, recovery is `recovery_file`'s, reserve is `reserve`'s
     DATA/store.new/      a store in the making; left over only by a crash
+    DATA/store.next/     and its like: see `lmdb_snapshots`
 
 A new store is made beside its place and renamed into it, so a store that exists is complete and has a checkpoint.
 """
@@ -32,6 +33,9 @@ DATA_NAME = "data.mdb"
 LOCK_TABLE_NAME = "lock.mdb"
 RECOVERY_NAME = "recovery"
 RESERVE_NAME = "reserve"
+NEXT_NAME = "store.next"
+NEXT_PART_NAME = "store.next.part"
+PREVIOUS_NAME = "store.previous"
 
 _OWNER_BYTES = 128
 """What the lock file says: the process and, as containers number theirs alike, the host."""
@@ -85,6 +89,7 @@ def prepare(directory: Path, boot: str | None, make: Callable[[Path], None]) -> 
     has been started since (`boot` is another one). Raises StoreUnusableError, or OSError.
     """
     folder = directory / FOLDER_NAME
+    _finish_exchange(directory, folder)
     if not folder.exists() or not any(folder.iterdir()):
         _make_store(directory, folder, make)
     try:
@@ -94,6 +99,21 @@ def prepare(directory: Path, boot: str | None, make: Callable[[Path], None]) -> 
             f"the store in {folder} cannot be opened, {error}: put back a copy of it, or move it away to start empty"
         ) from error
     return folder
+
+
+def _finish_exchange(directory: Path, folder: Path) -> None:
+    """Go on where a crash has cut off an exchange of the store, and delete what it left."""
+    for name in (NEXT_NAME, PREVIOUS_NAME):
+        if not folder.exists() and (directory / name).exists():
+            (directory / name).rename(folder)
+            sync_names(directory)
+    tidy(directory)
+
+
+def tidy(directory: Path) -> None:
+    """Delete what lies beside a store that has its name; never raises."""
+    for name in (NEXT_PART_NAME, NEXT_NAME, PREVIOUS_NAME):
+        shutil.rmtree(directory / name, ignore_errors=True)
 
 
 def _make_store(directory: Path, folder: Path, make: Callable[[Path], None]) -> None:

@@ -18,6 +18,7 @@ from localzure_storage.data_file import count_free_pages
 from localzure_storage.disk import allocate, has_room, open_file, sync_to_disk
 from localzure_storage.lmdb_errors import is_io_error, storage_error
 from localzure_storage.lmdb_keys import Trees
+from localzure_storage.lmdb_snapshots import LmdbSnapshots
 from localzure_storage.lmdb_transactions import Engine, LmdbReader, LmdbWriteTransaction
 from localzure_storage.recovery_file import RecoveryFile
 from localzure_storage.reserve import RESERVE_BYTES, Reserve
@@ -73,6 +74,11 @@ class LmdbStore:
         boot = boot or boot_id()
         self.durability = durability if boot is not None else Durability.FULL
         self._folder = directory / places.FOLDER_NAME
+        self._map_bytes = map_bytes
+        self._boot = boot or ""
+        self._parts = contextlib.ExitStack()
+        """Closes what is open of the store's folder."""
+        self.snapshots = LmdbSnapshots(directory, self._copy, self._close_parts, self._open)
         self._checkpoint: LmdbCheckpoint | None = None
         self._is_full = False
         self._frugal_left = 0
@@ -81,17 +87,22 @@ class LmdbStore:
                 descriptor = places.lock(directory)
                 undo.callback(os.close, descriptor)
                 places.prepare(directory, boot, _make_environment)
-                self._open(undo, map_bytes, boot or "")
+                self._open()
             except (OSError, lmdb.Error, StorageError) as error:
                 if isinstance(error, StoreUnusableError):
                     raise
                 raise StoreUnusableError(f"the store in {directory} cannot be opened: {error}") from error
             self._closing = undo.pop_all()
 
-    def _open(self, undo: contextlib.ExitStack, map_bytes: int, boot: str) -> None:
-        """Open LMDB and make the first checkpoint; leaves in `undo` what closes it all."""
+    def _open(self) -> None:
+        """Open LMDB and make the first checkpoint. Raises OSError, lmdb.Error, StorageError; then nothing is open."""
+        with contextlib.ExitStack() as undo:
+            self._open_parts(undo)
+            self._parts = undo.pop_all()
+
+    def _open_parts(self, undo: contextlib.ExitStack) -> None:
         synced = self.durability is Durability.FULL
-        environment = _open_environment(self._folder, map_bytes, synced=synced)
+        environment = _open_environment(self._folder, self._map_bytes, synced=synced)
         undo.callback(environment.close)
         self._engine = _engine(environment, self._failed)
         self._data = data = open_file(self._folder / places.DATA_NAME)
@@ -105,7 +116,7 @@ class LmdbStore:
             sync_to_disk(data)
             recovery.write("", os.fstat(data).st_size, read_metas(data))
             return
-        checkpoint = LmdbCheckpoint(environment.begin, data, recovery, boot)
+        checkpoint = LmdbCheckpoint(environment.begin, data, recovery, self._boot)
         undo.callback(checkpoint.close)
         checkpoint.make()
         self._checkpoint = checkpoint
@@ -129,11 +140,21 @@ class LmdbStore:
 
         Open transactions must have ended. A checkpoint that is under way is given up.
         """
-        checkpoint, self._checkpoint = self._checkpoint, None
-        with self._closing:
+        with self._closing, self.snapshots.copying, self._parts:
+            checkpoint, self._checkpoint = self._checkpoint, None
             if checkpoint is not None:
                 checkpoint.drop()
                 checkpoint.make()
+
+    def _close_parts(self) -> None:
+        """Close what is open of the folder, to put another in its place."""
+        with self.snapshots.copying:
+            self._checkpoint = None
+            self._parts.close()
+
+    def _copy(self, descriptor: int) -> None:
+        """Write a compact copy of the last commit to a descriptor. Raises lmdb.Error."""
+        self._engine.environment.copyfd(descriptor, compact=True)
 
     def _failed(self, error: lmdb.Error, dirty_bytes: int) -> StorageError:
         """Return what a write that failed raises: LMDB also reports one that a full disk cut short as an I/O error."""

@@ -6,11 +6,13 @@ enough for a reader beside the writer, or one that outlives a commit, to see the
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from heapq import merge
 from typing import TYPE_CHECKING, Self
 
 from sortedcontainers import SortedDict
 
+from localzure_storage.memory_snapshots import MemorySnapshots
 from localzure_storage.store import KEY_BYTES_MAX, VALUE_BYTES_MAX, StorageError
 
 if TYPE_CHECKING:
@@ -24,11 +26,14 @@ _Before = dict[bytes, bytes | None]
 class MemoryStore:
     """An ordered, transactional map that lives as long as the process."""
 
-    __slots__ = ("_map", "_readers", "_writer")
+    __slots__ = ("_readers", "_watchers", "_writer", "content", "snapshots")
 
     def __init__(self) -> None:
-        self._map: SortedDict[bytes, bytes] = SortedDict()
+        self.content: SortedDict[bytes, bytes] = SortedDict()
+        """The map; for its snapshots, between transactions."""
         self._readers: set[_Reader] = set()
+        self._watchers: list[list[_Before]] = []
+        self.snapshots = MemorySnapshots(self)
         self._writer: _WriteTransaction | None = None
 
     @property
@@ -47,9 +52,19 @@ class MemoryStore:
         self._writer = _WriteTransaction(self)
         return self._writer
 
+    @contextmanager
+    def watching(self) -> Iterator[list[_Before]]:
+        """Have collected what keys held before each commit within the block, oldest commit first."""
+        before: list[_Before] = []
+        self._watchers.append(before)
+        try:
+            yield before
+        finally:
+            self._watchers[:] = [watcher for watcher in self._watchers if watcher is not before]
+
     def close(self) -> None:
         """Let go of the content."""
-        self._map.clear()
+        self.content.clear()
 
 
 class _Reader:
@@ -73,7 +88,7 @@ class _Reader:
         for before in self._changes():
             if key in before:
                 return before[key]
-        value: bytes | None = self._store._map.get(key)
+        value: bytes | None = self._store.content.get(key)
         return value
 
     def scan(
@@ -84,7 +99,7 @@ class _Reader:
             return
         changed = sorted({key for before in self._changes() for key in before if start <= key < stop}, reverse=reverse)
         last = None
-        present = self._store._map.irange(start, stop, (True, False), reverse=reverse)
+        present = self._store.content.irange(start, stop, (True, False), reverse=reverse)
         for key in merge(present, changed, reverse=reverse):
             if key == last or (value := self.get(key)) is None:
                 continue
@@ -194,7 +209,7 @@ class _WriteTransaction(_Writer):
     __slots__ = ("_store", "dirty_bytes", "ended")
 
     def __init__(self, store: MemoryStore) -> None:
-        super().__init__(store._map, self)
+        super().__init__(store.content, self)
         self._store = store
         self.dirty_bytes = 0
         self.ended = False
@@ -211,6 +226,8 @@ class _WriteTransaction(_Writer):
         self._require_active()
         for reader in self._store._readers:
             reader._later.append(self._before)
+        for watcher in self._store._watchers:
+            watcher.append(self._before)
         self._end()
 
     def abort(self) -> None:

@@ -16,11 +16,12 @@ Both backends (`lmdb`, `memory`) implement it and pass one contract suite. The r
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
 KEY_BYTES_MAX = 8192
@@ -51,6 +52,28 @@ class StoreFullError(StorageError):
 
 class StoreUnusableError(StorageError):
     """The store cannot be opened: in use, truncated, foreign, or of a newer format. The text says what to do."""
+
+
+class NoSnapshotError(StorageError):
+    """There is no snapshot of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no snapshot {name}")
+
+
+class SnapshotInfo(NamedTuple):
+    """What is known of a snapshot."""
+
+    name: str
+    created: int
+    """As its maker said."""
+    size: int
+    """Bytes that it takes, or about that many."""
+
+
+Job: TypeAlias = "Iterator[Callable[[], None] | None]"
+"""Work that is long, in steps. It yields None where others may have their turn, or something to be run in a thread
+before it goes on; what that raises is thrown into it. No write transaction is open when it goes on."""
 
 
 class Reader(Protocol):
@@ -119,12 +142,58 @@ class Checkpoint(Protocol):
         ...
 
 
+class Snapshots(Protocol):
+    """The named snapshots of a store. A name has letters, digits, dots, dashes and underscores; see `is_name`.
+
+    One job at a time. To go back: `fetch` brings the snapshot beside the store, and fails where it is not whole;
+    `exchange` puts it in the store's place, in milliseconds, and nobody may hold anything of the store then;
+    `exchange` again takes that back; `settle` lets go of what was exchanged.
+    """
+
+    def infos(self) -> list[SnapshotInfo]:
+        """The snapshots, by name."""
+        ...
+
+    def save(self, name: str, created: int) -> Job:
+        """Make a snapshot of a commit during the job, in place of one that has the name. Raises StorageError."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a snapshot. Raises NoSnapshotError, StorageError."""
+        ...
+
+    def fetch(self, name: str) -> Job:
+        """Bring a snapshot beside the store. Raises NoSnapshotError, StorageError; then nothing was done."""
+        ...
+
+    def exchange(self) -> None:
+        """Let the store hold what was fetched, or what it held before. Raises StorageError; then nothing was done."""
+        ...
+
+    def settle(self) -> Job:
+        """Let go of what the store does not hold. Never raises."""
+        ...
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+
+
+def is_name(name: str) -> bool:
+    """Whether a snapshot may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
 class Store(Protocol):
     """An open store."""
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        """What the owner must drive once a second; None for a store that needs none."""
+        """What the owner must drive once a second; None for a store that needs none. An exchange brings another."""
+        ...
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Its named snapshots."""
         ...
 
     def read(self) -> AbstractContextManager[Reader]:

@@ -1,0 +1,90 @@
+"""Snapshots of the store in memory: maps that share the values, which never change, with the store's own.
+
+A snapshot is copied in steps. Commits in between tell what the keys that they changed held before, as readers are told
+(see `memory`); with that put back at the end, it is the store as it was when the copying began.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedDict
+
+from localzure_storage.store import NoSnapshotError, SnapshotInfo, StorageError
+
+if TYPE_CHECKING:
+    from localzure_storage.memory import MemoryStore
+    from localzure_storage.store import Job
+
+STEP_KEYS = 4000
+"""Keys that are copied at once: a few milliseconds of work."""
+
+SNAPSHOTS_MAX = 64
+"""How many there may be: they are in memory too."""
+
+
+class MemorySnapshots:
+    """The snapshots of one store (see `localzure_storage.store.Snapshots`)."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._kept: dict[str, tuple[SnapshotInfo, dict[bytes, bytes]]] = {}
+        self._aside: SortedDict[bytes, bytes] | None = None
+
+    def infos(self) -> list[SnapshotInfo]:
+        """See `Snapshots.infos`."""
+        return [self._kept[name][0] for name in sorted(self._kept)]
+
+    def save(self, name: str, created: int) -> Job:
+        """See `Snapshots.save`."""
+        if len(self._kept) >= SNAPSHOTS_MAX and name not in self._kept:
+            raise StorageError(f"there are {SNAPSHOTS_MAX} snapshots in memory: delete one first")
+        content: dict[bytes, bytes] = {}
+        size = 0
+        with self._store.watching() as before:
+            source = self._store.content
+            # What is added behind the last key while it is copied does not make the way longer.
+            position, last = b"", source.peekitem(-1)[0] if source else b""
+            while keys := list(islice(source.irange(position, last, (False, True)), STEP_KEYS)):
+                for key in keys:
+                    content[key] = value = source[key]
+                    size += len(key) + len(value)
+                position = keys[-1]
+                yield None
+            for changes in reversed(before):
+                for key, value in changes.items():
+                    if value is None:
+                        content.pop(key, None)
+                    else:
+                        content[key] = value
+        self._kept[name] = SnapshotInfo(name, created, size), content
+
+    def delete(self, name: str) -> None:
+        """See `Snapshots.delete`."""
+        if self._kept.pop(name, None) is None:
+            raise NoSnapshotError(name)
+
+    def fetch(self, name: str) -> Job:
+        """See `Snapshots.fetch`."""
+        if name not in self._kept:
+            raise NoSnapshotError(name)
+        content = self._kept[name][1]
+        aside: SortedDict[bytes, bytes] = SortedDict()
+        keys = iter(content)
+        while some := list(islice(keys, STEP_KEYS)):
+            for key in some:
+                aside[key] = content[key]
+            yield None
+        self._aside = aside
+
+    def exchange(self) -> None:
+        """See `Snapshots.exchange`."""
+        if self._aside is None:
+            raise StorageError("no snapshot was fetched")
+        self._aside, self._store.content = self._store.content, self._aside
+
+    def settle(self) -> Job:
+        """See `Snapshots.settle`."""
+        self._aside = None
+        return iter(())
