@@ -17,6 +17,7 @@ from localzure.cli.clock import clock
 from localzure.cli.exits import run_command
 from localzure.cli.health import health
 from localzure.cli.reset import reset
+from localzure.cli.snapshot import snapshot
 from localzure.cli.start import start
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ localzure.add_command(ca)
 localzure.add_command(clock)
 localzure.add_command(health)
 localzure.add_command(reset)
+localzure.add_command(snapshot)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -96,6 +96,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "services", "--services", values.services, "NAMES", "Services to run, such as blob,servicebus (default all)."
     ),
+    Option(
+        "snapshots.every",
+        "--snapshot-every",
+        values.duration,
+        "TIME",
+        "Make a snapshot every 15m, 1h (default never).",
+    ),
+    Option("snapshots.keep", None, values.integer(1, 1000), "", "How many of these are kept (default 5)."),
     Option("admin.token", "--admin-token", values.text, "TEXT", "Bearer token that LocalZure's own API then demands."),
     Option(
         "admin.hosts",

@@ -184,6 +184,10 @@ class Settings:
     """The configuration file that says which accounts there are; None where no file has the say."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)
     entra: EntraOptions = field(default_factory=EntraOptions)
+    snapshot_seconds: float = 0
+    """How often a snapshot is made by itself; 0 is never."""
+    snapshot_count: int = 5
+    """How many of these are kept."""
     admin_token: str | None = field(default=None, repr=False)
     """What LocalZure's own API demands as bearer token; None lets everybody who reaches the port call it."""
     admin_hosts: tuple[str, ...] = ()

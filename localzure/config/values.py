@@ -23,6 +23,7 @@ Reader = Callable[[object, Path], object]
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _SIZE = re.compile(r"([0-9]{1,12}) ?(|KiB|MiB|GiB)")
 _SIZE_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_DURATION = re.compile(r"(PT)?(\d{1,9}(?:\.\d{1,3})?)([SMH]?)", re.ASCII | re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 _LOGGER = re.compile(r"[A-Za-z_][\w.]*")
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -107,6 +108,14 @@ def size(raw: object, _base: Path) -> int:
     if match is None or isinstance(raw, bool):
         raise expected("a size such as 1048576 or 10 MiB", raw)
     return int(match[1]) * _SIZE_UNITS[match[2]]
+
+
+def duration(raw: object, _base: Path) -> float:
+    """A duration in seconds: a number, or text such as `90s`, `15m`, `1h` or `PT15M`; 0 is never."""
+    match = _DURATION.fullmatch(str(raw).strip())
+    if isinstance(raw, bool) or match is None or (match[1] and not match[3]):
+        raise expected("a duration such as 90, 15m, 1h or PT15M", raw)
+    return float(match[2]) * {"": 1, "S": 1, "M": 60, "H": 3600}[match[3].upper()]
 
 
 def choice(*allowed: str) -> Reader:

@@ -1,7 +1,6 @@
-"""What the server does beside serving: checkpoints against power loss, sweeps, and a look at which accounts there are.
+"""What the server does beside serving: sweeps, and a look at which accounts there are.
 
-All run in steps that leave the loop to the clients: a checkpoint waits for the disk in a thread, and a sweep frees a
-bounded number of records at a time.
+A sweep frees a bounded number of records at a time, and leaves the loop to the clients in between.
 """
 
 from __future__ import annotations
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 
     from localzure.config.settings import Settings, StorageAccount
     from localzure.server.transactions import TickTransactions
-    from localzure_storage.store import Checkpoint, Writer
-
-CHECKPOINT_SECONDS = 1.0
-"""How often a checkpoint is taken: what a power loss can cost at most."""
+    from localzure_storage.store import Writer
 
 SWEEP_SECONDS = 0.01
 """The pause between two steps of a sweep that has more to do."""
@@ -37,19 +33,6 @@ ACCOUNTS_SECONDS = 1.0
 """How often the file that names the storage accounts is looked at."""
 
 _log = logging.getLogger(__name__)
-
-
-async def keep_checkpoints(checkpoint: Checkpoint) -> None:
-    """Take a checkpoint each second in which something was committed, until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(CHECKPOINT_SECONDS)
-        try:
-            if checkpoint.begin():
-                await loop.run_in_executor(None, checkpoint.flush)
-                checkpoint.finish()
-        except StorageError as error:
-            _log.error("no checkpoint could be taken, the next one is tried in a second: %s", error)
 
 
 async def keep_sweeping(transactions: TickTransactions, sweeps: Collection[Callable[[Writer], bool]]) -> None:

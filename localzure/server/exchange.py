@@ -69,12 +69,12 @@ class Exchange:
         "_later",
         "_reply_started",
         "_request",
-        "_service",
         "_sink",
         "_source",
         "_stream",
         "is_replied",
         "is_request_complete",
+        "service",
         "stream_id",
     )
 
@@ -83,7 +83,8 @@ class Exchange:
         self.stream_id = stream_id
         self._stream = stream
         self._request = request
-        self._service: HttpService | None = None
+        self.service: HttpService | None = None
+        """Who answers, once that is known."""
         self._sink: BodySink | None = None
         self._later: LaterReply | None = None
         self._source: BodySource | None = None
@@ -141,8 +142,8 @@ class Exchange:
             self._stream.send(StreamClosed(self.stream_id))
 
     def _accept(self) -> None:
-        self._service, address = self._stream.router.route(self._request, self._stream.listener)
-        self._sink = self._service.accept(self._request, address)
+        self.service, address = self._stream.router.route(self._request, self._stream.listener)
+        self._sink = self.service.accept(self._request, address)
 
     def _finish(self) -> None:
         assert self._sink is not None, "only an accepted request is finished"
@@ -180,7 +181,7 @@ class Exchange:
         self._reply_after_commit(self._error_reply(error))
 
     def _error_reply(self, error: ServiceError | StorageError | None) -> HttpReply:
-        return self._stream.router.refuse(self._service, self._request, error)
+        return self._stream.router.refuse(self.service, self._request, error)
 
     def _reply_after_commit(self, reply: HttpReply) -> None:
         self._stream.transactions.after_commit(

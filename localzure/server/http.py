@@ -5,9 +5,10 @@ One driver serves every version of HTTP: over HTTP/1.1 there is one exchange at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from localzure import __version__
 from localzure.server.exchange import Exchange
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from localzure.server.driver import Channel, Driver
     from localzure.server.router import Router
     from localzure.server.transactions import TickTransactions
-    from localzure.services.interface import Clock, Entropy
+    from localzure.services.interface import Clock, Entropy, HttpService
     from localzure_protocols.events import Headers
 
     Upgrade = Callable[[Channel, Request], Driver | None]
@@ -111,6 +112,13 @@ class HttpContext:
     clock: Clock
     entropy: Entropy
     call_soon: Callable[[Callable[[], None]], object]
+    drivers: WeakSet[HttpDriver] = field(default_factory=WeakSet)
+    """Those of all connections."""
+
+    def cut(self, spared: HttpService) -> None:
+        """Break off all requests but those that `spared` answers."""
+        for driver in list(self.drivers):
+            driver.cut(spared)
 
 
 class HttpDriver:
@@ -123,6 +131,7 @@ class HttpDriver:
         self.listener = channel.listener
         self._channel = channel
         self._context = context
+        context.drivers.add(self)
         self._core = core
         self._exchanges: dict[int, Exchange] = {}
         self._output: list[bytes] = []
@@ -195,6 +204,13 @@ class HttpDriver:
         self._core.shutdown()
         for exchange in list(self._exchanges.values()):
             exchange.hurry()
+
+    def cut(self, spared: HttpService) -> None:
+        """Break off every request but those that `spared` answers: what they work on is there no more."""
+        for exchange in [each for each in self._exchanges.values() if each.service not in (None, spared)]:
+            del self._exchanges[exchange.stream_id]
+            exchange.lost()
+            self.send(StreamClosed(exchange.stream_id))
 
     def lost(self) -> None:
         """See `Driver.lost`."""

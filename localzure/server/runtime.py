@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from localzure.server import limits, logs
 from localzure.server.amqp import AmqpDriver
-from localzure.server.background import keep_accounts, keep_checkpoints, keep_sweeping
+from localzure.server.background import keep_accounts, keep_sweeping
 from localzure.server.clock import SystemClock, VirtualClock
 from localzure.server.connection import Connections
 from localzure.server.entropy import SystemEntropy
@@ -30,10 +30,12 @@ from localzure.server.own_api.clock import ClockCalls
 from localzure.server.own_api.guard import Guard
 from localzure.server.own_api.reset import ResetCalls
 from localzure.server.own_api.service import OwnApi
+from localzure.server.own_api.snapshots import SnapshotCalls
 from localzure.server.ready import ReadyFile, connection_strings
 from localzure.server.router import Router
 from localzure.server.services import Builder, Services, read_seeds
 from localzure.server.startup import StartupError
+from localzure.server.state import State
 from localzure.server.time_travel import TimeTravel
 from localzure.server.tls import tls_driver
 from localzure.server.transactions import TickTransactions
@@ -141,13 +143,14 @@ class Server:
             builder = Builder(self._settings, transactions, self._clock, self._entropy, loop, self._seeds)
             services = builder.build()
             stack.callback(services.close)
-            own_api = self._own_api(builder, services, transactions)
-            connections = self._connect(services, own_api, transactions, loop)
+            state = State(store, transactions, builder, services, self._clock)
+            own_api = self._own_api(state, builder, services, transactions)
+            connections = self._connect(services, own_api, state, transactions, loop)
             stack.callback(connections.abort)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     own_api.spawn = tasks.create_task
-                    background = self._start_background(tasks, store, transactions, services)
+                    background = self._start_background(tasks, state, store, transactions, services)
                     await self._serve(connections, announce)
                     own_api.cancel()
                     for task in background:
@@ -162,19 +165,20 @@ class Server:
         except StoreUnusableError as error:
             raise StartupError(str(error)) from error
 
-    def _own_api(self, builder: Builder, services: Services, transactions: TickTransactions) -> OwnApi:
+    def _own_api(self, state: State, builder: Builder, services: Services, transactions: TickTransactions) -> OwnApi:
         """LocalZure's own API, with what the services add to it."""
         names = [self._settings.host, socket.gethostname(), *self._settings.admin_hosts]
         guard = Guard(names, self._settings.admin_token)
         clock = ClockCalls(TimeTravel(self._clock, services.alarms.values(), services.sweeps.values(), transactions))
-        reset = ResetCalls(services, transactions, builder.renew_servicebus)
-        routes = [*self._about.routes(), *clock.routes(), *reset.routes()]
+        reset = ResetCalls(services, transactions, builder.renew_servicebus, state.changing)
+        routes = [*self._about.routes(), *clock.routes(), *reset.routes(), *SnapshotCalls(state).routes()]
         return OwnApi(self._health, guard, routes, services.routes)
 
     def _connect(
         self,
         services: Services,
         own_api: OwnApi,
+        state: State,
         transactions: TickTransactions,
         loop: asyncio.AbstractEventLoop,
     ) -> Connections:
@@ -203,17 +207,21 @@ class Server:
         factories[Wire.TLS] = lambda channel: tls_driver(channel, trust.context(), inside_tls, clock.monotonic())
         connections = Connections(loop, self._clock, transactions, factories)
         transactions.on_settled = connections.flush
+        state.cut_requests = lambda: http.cut(own_api)
         return connections
 
     def _start_background(
-        self, tasks: asyncio.TaskGroup, store: Store, transactions: TickTransactions, services: Services
+        self, tasks: asyncio.TaskGroup, state: State, store: Store, transactions: TickTransactions, services: Services
     ) -> list[asyncio.Task[None]]:
         """Start what runs beside the clients."""
         running = [tasks.create_task(keep_sweeping(transactions, services.sweeps.values()))]
         if (path := self._settings.accounts_file) is not None:
             running.append(tasks.create_task(keep_accounts(path, self._settings, services.take_accounts)))
-        if (checkpoint := store.checkpoint) is not None:
-            running.append(tasks.create_task(keep_checkpoints(checkpoint)))
+        if store.checkpoint is not None:
+            running.append(tasks.create_task(state.keep_checkpoints()))
+        if self._settings.snapshot_seconds:
+            every, count = self._settings.snapshot_seconds, self._settings.snapshot_count
+            running.append(tasks.create_task(state.keep_snapshots(every, count)))
         return running
 
     async def _serve(self, connections: Connections, announce: Announce) -> None:

@@ -126,12 +126,36 @@ class Builder:
             "table": self._build_table,
             "servicebus": self._build_servicebus,
         }
+        self._services.features.update({account.name: _features(account) for account in self._settings.accounts})
         self._build_entra()
         for name in self._settings.services:
             builders[name]()
         self._services.sweeps["extents"] = lambda writer: self._extents.sweep(writer, SWEEP_BYTES)
         self._services.sweeps["over"] = lambda writer: self._generations.sweep(writer, SWEEP_RECORDS)
         return self._services
+
+    def rebuild(self) -> None:
+        """Build all services anew, on a store that holds something else now. Raises StorageError.
+
+        Nobody may use the old ones any more. Nothing is seeded: the store was once.
+        """
+        for alarm in self._services.alarms.values():
+            alarm.ring = _nothing
+            alarm.cancel()
+        self._extents = Extents(ROOT.subspace("extents"))
+        builders = {"blob": self._build_blob, "queue": self._build_queue, "table": self._build_table}
+        self._build_entra()
+        for name in self._settings.services:
+            if name == "servicebus":
+                self._serve_servicebus(self._start_servicebus(is_seeded=True))
+            else:
+                builders[name]()
+
+    def close_servicebus(self, reason: str) -> None:
+        """Close the connections of Service Bus, with an error after which clients connect again."""
+        service = self._services.amqp
+        assert isinstance(service, ServiceBusService), "it runs"
+        service.close(reason)
 
     def _build_entra(self) -> None:
         """The authority whose tokens all services trust; it is there whichever of them run."""
@@ -154,9 +178,7 @@ class Builder:
 
     def _build_blob(self) -> None:
         context, _ = self._context("blob")
-        features = self._services.features
-        features.update({account.name: _features(account) for account in self._settings.accounts})
-        service = BlobService(context, BlobSettings(self._accounts, self._settings.auth, features))
+        service = BlobService(context, BlobSettings(self._accounts, self._settings.auth, self._services.features))
         self._services.http["blob"] = service
         self._services.sweeps["blob"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
         self._services.empties["blob"] = service.empty
@@ -186,14 +208,17 @@ class Builder:
             raise StartupError(f"the store cannot take the entities to start with: {error}") from error
         self._serve_servicebus(service)
 
-    def _start_servicebus(self) -> ServiceBusService:
-        """Make the service on what the store holds for it, and seed it. Raises SeedError, StorageError."""
+    def _start_servicebus(self, *, is_seeded: bool = False) -> ServiceBusService:
+        """Make the service on what the store holds for it, seeded if it was not. Raises SeedError, StorageError."""
         key = self._settings.servicebus_key
         settings = ServiceBusSettings(self._settings.auth, (AccessKey(key.name, key.key),), self._accounts.tokens)
         context, alarm = self._context("servicebus")
         service = ServiceBusService(context, settings)
         alarm.ring = service.expire
-        service.start(self._seeds)
+        if is_seeded:
+            service.resume()
+        else:
+            service.start(self._seeds)
         commit(self._transactions)
         return service
 

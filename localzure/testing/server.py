@@ -244,6 +244,14 @@ class LocalZure:
         wanted = {"service": service, "account": account}
         self._client().call("POST", "reset", {name: value for name, value in wanted.items() if value is not None})
 
+    def snapshot(self, name: str) -> None:
+        """Make a snapshot of everything, in place of one that is called so. Raises `localzure.client.ClientError`."""
+        self._client().call("PUT", f"snapshots/{name}")
+
+    def restore(self, name: str) -> None:
+        """Go back to a snapshot. Raises `localzure.client.ClientError`."""
+        self._client().call("POST", f"snapshots/{name}/restore")
+
     @property
     def data_dir(self) -> Path | None:
         """Where the data is; None in memory."""

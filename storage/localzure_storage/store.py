@@ -73,7 +73,7 @@ class SnapshotInfo(NamedTuple):
 
 Job: TypeAlias = "Iterator[Callable[[], None] | None]"
 """Work that is long, in steps. It yields None where others may have their turn, or something to be run in a thread
-before it goes on; what that raises is thrown into it. No write transaction is open when it goes on."""
+before it goes on; what that raises ends it. No write transaction is open when it goes on."""
 
 
 class Reader(Protocol):

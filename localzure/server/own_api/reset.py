@@ -36,9 +36,17 @@ class ResetCalls:
     """The call, for the services that run."""
 
     def __init__(
-        self, services: Services, transactions: TickTransactions, renew_servicebus: Callable[[], None]
+        self,
+        services: Services,
+        transactions: TickTransactions,
+        renew_servicebus: Callable[[], None],
+        changing: asyncio.Lock,
     ) -> None:
-        """`renew_servicebus` empties and seeds the namespace, in one step. Raises StorageError."""
+        """`renew_servicebus` empties and seeds the namespace, in one step, and raises StorageError.
+
+        `changing` is held while the state as a whole is changed.
+        """
+        self._changing = changing
         self._services = services
         self._transactions = transactions
         self._renew_servicebus = renew_servicebus
@@ -52,11 +60,12 @@ class ResetCalls:
         if wanted.account is not None and wanted.account not in self._services.accounts:
             raise OwnApiError(404, "AccountNotFound", f"There is no storage account {wanted.account!r}.")
         names = self._named(wanted)
-        for name in names:
-            if name == _NAMESPACE:
-                self._renew_servicebus()
-            else:
-                await self._empty(name, wanted.account)
+        async with self._changing:
+            for name in names:
+                if name == _NAMESPACE:
+                    self._renew_servicebus()
+                else:
+                    await self._empty(name, wanted.account)
         return {"reset": names, "account": wanted.account}
 
     def _named(self, wanted: Reset) -> list[str]:

@@ -62,6 +62,10 @@ class ServiceBusService:
             apply_seeds(entities, writer, seeds or ([SAMPLE_QUEUE] if is_empty else []), now)
         self._broker.arm_next()
 
+    def resume(self) -> None:
+        """Go on with a namespace that was seeded once, instead of `start`: set the alarm. Raises StorageError."""
+        self._broker.arm_next()
+
     def connected(self, core: AmqpConnection, host: AmqpHost) -> AmqpPeer:
         """See `AmqpService.connected`."""
         peer = ServiceBusPeer(self._broker, self._dispatch, self._authority, core, host)
