@@ -4,6 +4,7 @@
 
 1. **Host style.** A host of the form `{account}.{service}.{domain}`, with one of `DOMAINS` behind it, names both:
    `devstoreaccount1.blob.localhost:10000`, `devstoreaccount1.blob.core.windows.net`. The whole path is the resource.
+   A website's host has a region before its service, or none: `devstoreaccount1.z13.web.core.windows.net`.
    `{namespace}.servicebus.windows.net` and `{namespace}.servicebus.localhost` name Service Bus, and
    `login.microsoftonline.com` the mock Entra ID.
 2. **A service's own port.** Everything else there is path style, whatever the host is called (`localhost`,
@@ -16,6 +17,7 @@ cover and what names mean both start from the path as sent. Whether the account 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +26,7 @@ from localzure.services.interface import Address
 if TYPE_CHECKING:
     from localzure.services.interface import HttpRequest
 
-STORAGE_SERVICES = frozenset({"blob", "queue", "table"})
+STORAGE_SERVICES = frozenset({"blob", "queue", "table", "web"})
 """Services that have accounts, in host names and in the gateway's paths."""
 
 DOMAINS = ("localhost", "core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net")
@@ -37,6 +39,9 @@ ENTRA_HOSTS = frozenset({"login.microsoftonline.com", "login.windows.net", "logi
 """The names of the public cloud's authority: the mock Entra ID answers to them on every port."""
 
 SECONDARY = "-secondary"
+
+_REGION = re.compile(r"z[0-9]{1,3}", re.ASCII)
+"""What stands for the region in the host of a website."""
 
 
 class Host(NamedTuple):
@@ -73,6 +78,8 @@ def parse_host(host: str) -> Host:
         return Host("entra")
     account, _, rest = name.removesuffix(".").partition(".")
     service, _, domain = rest.partition(".")
+    if _REGION.fullmatch(service) is not None and domain.startswith("web."):
+        service, _, domain = domain.partition(".")
     if service in STORAGE_SERVICES and account and domain in DOMAINS:
         return Host(service, account)
     if service == "servicebus" and account and domain in SERVICE_BUS_DOMAINS:

@@ -180,6 +180,7 @@ class Builder:
         context, _ = self._context("blob")
         service = BlobService(context, BlobSettings(self._accounts, self._settings.auth, self._services.features))
         self._services.http["blob"] = service
+        self._services.http["web"] = service.website
         self._services.sweeps["blob"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
         self._services.empties["blob"] = service.empty
 

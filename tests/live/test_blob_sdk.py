@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +29,7 @@ from azure.storage.blob import (
     ContainerClient,
     ContentSettings,
     StandardBlobTier,
+    StaticWebsite,
 )
 from azure.storage.blob import aio as blob_aio
 
@@ -290,11 +292,37 @@ def test_the_other_ways_to_an_account(azure: LocalZure, box: ContainerClient, st
     assert box.download_blob("dir/blöb").readall() == style.encode()
 
 
+def test_a_query_is_answered_while_it_is_read(box: ContainerClient) -> None:
+    blob = box.get_blob_client("rows")
+    rows = b"".join(b"%d,row %d\n" % (number, number % 100) for number in range(100_000))
+    blob.upload_blob(rows)
+    found = blob.query_blob("SELECT _1 from BlobStorage WHERE _2 = 'row 7'")
+    assert [int(line) for line in found.readall().split()] == list(range(7, 100_000, 100))
+    assert len(found) == len(rows)
+
+
+def test_a_static_website(azure: LocalZure, service: BlobServiceClient) -> None:
+    site = StaticWebsite(enabled=True, index_document="index.html", error_document404_path="404.html")
+    service.set_service_properties(static_website=site)
+    web = service.get_container_client("$web")
+    page = ContentSettings(content_type="text/html")
+    web.upload_blob("index.html", b"hello", content_settings=page, overwrite=True)
+    web.upload_blob("404.html", b"sorry", content_settings=page, overwrite=True)
+    for host, prefix in (("devstoreaccount1.web.localhost", ""), ("127.0.0.1", "/web/devstoreaccount1")):
+        connection = HTTPConnection("127.0.0.1", urlsplit(azure.endpoints["gateway"]).port or 0)
+        for path, status, body in (("/", 200, b"hello"), ("/nothing", 404, b"sorry")):
+            connection.request("GET", prefix + path, headers={"Host": host})
+            reply = connection.getresponse()
+            assert (reply.status, reply.getheader("content-type"), reply.read()) == (status, "text/html", body)
+        connection.close()
+    service.set_service_properties(static_website=StaticWebsite(enabled=False))
+
+
 def test_what_is_not_built_says_so(box: ContainerClient) -> None:
     blob = box.get_blob_client("blob")
     blob.upload_blob(b"x")
     with pytest.raises(HttpResponseError) as missing:
-        blob.query_blob("SELECT * from BlobStorage")
+        blob.query_blob("SELECT * from BlobStorage", blob_format="ParquetDialect")
     assert (missing.value.status_code, missing.value.error_code) == (501, "NotImplemented")  # type: ignore[attr-defined]  # as above
     assert "Blob_Query" in str(missing.value)
 

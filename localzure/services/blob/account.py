@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from localzure.services.blob.engine import accounts
+from localzure.services.blob.engine import accounts, containers
 from localzure.services.blob.engine.accounts import AccountRecord, StaticWebsite
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.handling import reading, writing_document, xml_reply
+from localzure.services.blob.model import CreateContainer
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import is_version, reply_headers
 from localzure.services.storage_rest.service_properties import (
@@ -47,7 +49,7 @@ def _set_properties(call: Call, document: Element | None) -> tuple[str, Element]
     return call.address.account, document
 
 
-def _change(engine: Engine, writer: Writer, command: tuple[str, Element], _moment: Moment) -> None:
+def _change(engine: Engine, writer: Writer, command: tuple[str, Element], moment: Moment) -> None:
     account, document = command
     record = accounts.load(engine, writer, account)
     change_properties(record.properties, document, OWN_SECTIONS)
@@ -60,7 +62,15 @@ def _change(engine: Engine, writer: Writer, command: tuple[str, Element], _momen
             record.delete_retention, record.allows_permanent_delete = _retention(section)
         elif section.name == "StaticWebsite":
             record.website = _website(section)
+    if record.website.enabled:
+        _create_missing(engine, writer, account, "$web", moment)
     accounts.save(engine, writer, account, record)
+
+
+def _create_missing(engine: Engine, writer: Writer, account: str, container: str, moment: Moment) -> None:
+    """Make a container of the service's own, where there is none."""
+    with suppress(BlobError):
+        containers.create(engine, writer, CreateContainer(account, container, {}, None, None, False), moment)
 
 
 def _retention(section: Element) -> tuple[RetentionPolicy, bool]:

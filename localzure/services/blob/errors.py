@@ -136,6 +136,7 @@ BLOB_ERRORS: Mapping[str, ErrorRow] = {
     "SystemInUse": ErrorRow(409, "This blob is in use by the system."),
     "TagsTooLarge": ErrorRow(400, "The tags specified exceed the maximum permissible limit."),
     "UnauthorizedBlobOverwrite": ErrorRow(403, "This request is not authorized to perform blob overwrites."),
+    "WebContentNotFound": ErrorRow(404, "The requested content does not exist."),
     "UnsupportedHeader": ErrorRow(400, "One of the HTTP headers specified in the request is not supported."),
 }
 """Everything that the Blob service may answer."""

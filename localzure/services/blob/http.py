@@ -14,6 +14,7 @@ from localzure.services.blob.call import Call, Parts
 from localzure.services.blob.engine import accounts, containers, emptying, remains, retention
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.operations import Resource, find, not_implemented, refuse_header
+from localzure.services.blob.website import WebsiteService
 from localzure.services.interface import ServiceError
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import describe, render_xml
@@ -73,6 +74,11 @@ class BlobService:
             self.serve,
             self.refuse,
         )
+
+    @property
+    def website(self) -> WebsiteService:
+        """The websites of the same accounts."""
+        return WebsiteService(self._parts)
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         """Authorise and route a request by its head. Raises BlobError, AuthenticationError."""
