@@ -336,6 +336,7 @@ class HttpDriver:
             peer=self._channel.peer,
             request_id=str(self._context.entropy.uuid()),
             metadata_names=_metadata_names(head),
+            sent_names=head.sent_names,
         )
 
     def _answer_broken(self, event: PeerError) -> None:

@@ -152,6 +152,8 @@ class HttpRequest:
     """A UUID that goes into `x-ms-request-id` and the log."""
     metadata_names: dict[str, str] = field(default_factory=dict)
     """Lower-case name → name as sent, for the `x-ms-meta-` headers: Azure keeps the case of metadata names."""
+    sent_names: tuple[bytes, ...] = ()
+    """The names of all headers as sent, where the protocol keeps their case."""
 
 
 @dataclass(slots=True)

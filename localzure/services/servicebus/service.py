@@ -15,8 +15,11 @@ from localzure.services.servicebus.dispatch import Dispatch
 from localzure.services.servicebus.engine import remains
 from localzure.services.servicebus.engine.broker import Broker
 from localzure.services.servicebus.engine.expiry import run_due
+from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.keys import ServiceBusKeys
 from localzure.services.servicebus.model import EntityKind
+from localzure.services.servicebus.rest.handlers import receivable, refusal
+from localzure.services.servicebus.rest.receivers import Receivers
 from localzure.services.servicebus.seed import SAMPLE_QUEUE, apply_seeds
 from localzure_storage.store import StorageError
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import AmqpHost, AmqpPeer, ServiceContext
     from localzure.services.servicebus.access import AccessKey
+    from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.model import EntityRecord
     from localzure.services.servicebus.seed import QueueSeed
     from localzure.services.servicebus.settings import ServiceBusSettings
@@ -46,7 +50,8 @@ class ServiceBusService:
         self._peers: WeakSet[ServiceBusPeer] = WeakSet()
         self._broker.on_changed = self._entity_changed
         self._broker.on_deleted = self._entity_deleted
-        self.admin = AdminService(context, self._broker, self._authority)
+        self._receivers = Receivers(self._broker, self._dispatch)
+        self.admin = AdminService(context, self._broker, self._authority, self._receivers)
         """The administration API over HTTP."""
 
     def start(self, seeds: Sequence[QueueSeed] = ()) -> None:
@@ -76,6 +81,7 @@ class ServiceBusService:
         """The namespace is not served from here any more: cut its connections, whose clients connect again."""
         for peer in list(self._peers):
             peer.cut(reason)
+        self._receivers.end_all()
 
     def expire(self) -> None:
         """The alarm has gone off: do what is due, and go on with what was put off."""
@@ -84,6 +90,7 @@ class ServiceBusService:
         except StorageError as error:
             _log.error("what has come due could not be done, it is tried again: %s", error)
         self._dispatch.resume()
+        self._receivers.expire()
 
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Free at most about `budget` records of what deleted queues left; True while there may be more."""
@@ -101,7 +108,18 @@ class ServiceBusService:
     def _entity_changed(self, record: EntityRecord) -> None:
         for peer in list(self._peers):
             peer.entity_changed(record)
+        self._receivers.fail(record, _why_not_receivable)
 
     def _entity_deleted(self, record: EntityRecord) -> None:
         for peer in list(self._peers):
             peer.entity_deleted(record)
+        self._receivers.fail(record, _why_gone)
+
+
+def _why_not_receivable(queue: Queue) -> Exception | None:
+    error = receivable(queue, queue.path)
+    return None if error is None else refusal(error)
+
+
+def _why_gone(queue: Queue) -> Exception:
+    return refusal(ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=queue.path))

@@ -11,6 +11,7 @@ from localzure.services.servicebus.admin import atom, handlers, operations
 from localzure.services.servicebus.admin.authorization import authorize, may_forward
 from localzure.services.servicebus.admin.errors import AdminError, bad_request, describe, not_implemented
 from localzure.services.servicebus.admin.targets import target_of
+from localzure.services.servicebus.rest.http import MessageBody, message_call
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     )
     from localzure.services.servicebus.access import Authority
     from localzure.services.servicebus.engine.broker import Broker
+    from localzure.services.servicebus.rest.receivers import Receivers
     from localzure_storage.store import StorageError
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -36,10 +38,11 @@ _ERROR_TYPE = "application/xml; charset=utf-8"
 
 
 class AdminService:
-    """The administration API (see `localzure.services.interface.HttpService`)."""
+    """The administration API, and messages over HTTP (see `localzure.services.interface.HttpService`)."""
 
-    def __init__(self, context: ServiceContext, broker: Broker, authority: Authority) -> None:
-        """Made with the namespace that it administers."""
+    def __init__(self, context: ServiceContext, broker: Broker, authority: Authority, receivers: Receivers) -> None:
+        """Made with the namespace that it administers; `receivers` are the requests that wait for messages."""
+        self._receivers = receivers
         self._transactions: Transactions = context.transactions
         self._broker = broker
         self._authority = authority
@@ -57,6 +60,9 @@ class AdminService:
         wall = self._broker.clock.wall()
         with self._broker.reader() as reader:
             authorize(self._authority, reader, request, operation.right, signed_paths, operation.name, wall)
+        if operation.message_handler is not None:
+            messages = message_call(self._receivers, request, path, target, query, address.base_url)
+            return MessageBody(messages, operation.message_handler)
         if operation.handler is None:
             raise not_implemented(operation.name)
         call = handlers.Call(

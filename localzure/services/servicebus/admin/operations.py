@@ -14,9 +14,11 @@ from localzure.services.servicebus.access import Right
 from localzure.services.servicebus.admin import handlers
 from localzure.services.servicebus.admin.errors import AdminError
 from localzure.services.servicebus.admin.targets import Resource
+from localzure.services.servicebus.rest import handlers as messages
 
 if TYPE_CHECKING:
     from localzure.services.servicebus.admin.handlers import Handler
+    from localzure.services.servicebus.rest.handlers import Handler as MessageHandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Operation:
     right: Right = Right.MANAGE
     is_update: bool = False
     """It is a PUT with `If-Match`; one without creates."""
+    message_handler: MessageHandler | None = None
+    """Of an operation on messages."""
+
+
+def _messages(name: str, method: str, resource: Resource, right: Right, handler: MessageHandler) -> Operation:
+    return Operation(name, method, resource, right=right, message_handler=handler)
 
 
 OPERATIONS = (
@@ -52,12 +60,12 @@ OPERATIONS = (
     Operation("UpdateRule", "PUT", Resource.RULE, is_update=True),
     Operation("DeleteRule", "DELETE", Resource.RULE),
     # Messages over HTTP.
-    Operation("SendMessage", "POST", Resource.MESSAGES, right=Right.SEND),
-    Operation("PeekLockMessage", "POST", Resource.HEAD, right=Right.LISTEN),
-    Operation("ReceiveAndDeleteMessage", "DELETE", Resource.HEAD, right=Right.LISTEN),
-    Operation("DeleteMessage", "DELETE", Resource.MESSAGE, right=Right.LISTEN),
-    Operation("UnlockMessage", "PUT", Resource.MESSAGE, right=Right.LISTEN),
-    Operation("RenewLockForMessage", "POST", Resource.MESSAGE, right=Right.LISTEN),
+    _messages("SendMessage", "POST", Resource.MESSAGES, Right.SEND, messages.send_messages),
+    _messages("PeekLockMessage", "POST", Resource.HEAD, Right.LISTEN, messages.peek_lock),
+    _messages("ReceiveAndDeleteMessage", "DELETE", Resource.HEAD, Right.LISTEN, messages.receive_and_delete),
+    _messages("DeleteMessage", "DELETE", Resource.MESSAGE, Right.LISTEN, messages.complete),
+    _messages("UnlockMessage", "PUT", Resource.MESSAGE, Right.LISTEN, messages.unlock),
+    _messages("RenewLockForMessage", "POST", Resource.MESSAGE, Right.LISTEN, messages.renew_lock),
 )
 """Every operation."""
 

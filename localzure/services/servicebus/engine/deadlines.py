@@ -43,6 +43,10 @@ class Deadlines(Generic[T]):
         """When the next of them ends."""
         return self._by_ticket.peekitem(0)[0][0] if self._by_ticket else None
 
+    def all(self) -> list[T]:
+        """All of them, in the order of their ends."""
+        return list(self._by_ticket.values())
+
     def due(self, now: int, limit: int) -> list[T]:
         """Up to `limit` of those that have ended by `now`; they stay until they are removed."""
         ended = self._by_ticket.irange(maximum=(now + 1, 0), inclusive=(True, False))

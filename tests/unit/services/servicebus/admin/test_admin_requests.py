@@ -101,10 +101,6 @@ def test_a_body_that_is_too_large_is_refused(admin: AdminWorld) -> None:
         ("DELETE", "/t/subscriptions/s", "DeleteSubscription"),
         ("GET", "/t/Subscriptions/s/Rules", "ListRules"),
         ("PUT", "/t/subscriptions/s/rules/r", "CreateRule"),
-        ("POST", "/q/messages", "SendMessage"),
-        ("POST", "/q/messages/head", "PeekLockMessage"),
-        ("DELETE", "/q/$DeadLetterQueue/messages/head", "ReceiveAndDeleteMessage"),
-        ("PUT", "/q/messages/1/00112233-4455-6677-8899-aabbccddeeff", "UnlockMessage"),
     ],
 )
 def test_what_is_not_built_says_so_and_names_itself(admin: AdminWorld, method: str, path: str, operation: str) -> None:
