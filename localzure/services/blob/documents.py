@@ -90,7 +90,12 @@ def _echo(call: Call) -> str:
 def _next_marker(next_start: str | None) -> str:
     if next_start is None:
         return "<NextMarker />"
-    return f"<NextMarker>{urlsafe_b64encode(next_start.encode()).decode('ascii')}</NextMarker>"
+    return f"<NextMarker>{marker_of(next_start)}</NextMarker>"
+
+
+def marker_of(next_start: str) -> str:
+    """Return the marker with which a client asks for the page that begins at a name."""
+    return urlsafe_b64encode(next_start.encode()).decode("ascii")
 
 
 def _metadata(metadata: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from localzure.auth.authenticate import refuse_anonymous
 from localzure.auth.principal import PrincipalKind
-from localzure.services.blob import checksums, documents, replies, requests
+from localzure.services.blob import arrow_listing, checksums, documents, replies, requests
 from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES, open_body
 from localzure.services.blob.checksums import Promise, Summing, Sums
 from localzure.services.blob.engine import blobs, blocks, containers, listing, past
@@ -96,6 +96,10 @@ def _render_containers(call: Call, page: ContainerPage) -> HttpReply:
 
 def _render_blobs(call: Call, page: BlobPage) -> HttpReply:
     words = requests.includes(call, requests.BLOB_INCLUDES)
+    if arrow_listing.is_wanted(call):
+        reply = HttpReply(200, reply_headers(call.request), arrow_listing.blob_listing(call, page, words))
+        reply.headers.append(("content-type", arrow_listing.MEDIA_TYPE))
+        return reply
     return xml_reply(call, documents.blob_listing(call, page, words))
 
 

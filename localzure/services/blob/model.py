@@ -155,6 +155,8 @@ class BlobRecord(Struct, array_like=True):
     """When what was deleted is gone for good."""
     read: Instant | None = None
     """When it was last read, where the account follows that."""
+    is_replaced: bool = False
+    """For a version: whether it is not the last one."""
 
 
 class Block(Struct, array_like=True):
@@ -427,6 +429,8 @@ class ListBlobs(Struct):
     with_snapshots: bool = False
     with_versions: bool = False
     with_deleted: bool = False
+    with_outlived: bool = False
+    """Blobs that are gone but have versions, each by its last one."""
 
 
 # --- what is answered ---------------------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ def blob_headers(call: Call, record: BlobRecord) -> Headers:
         if value is not None:
             headers.append((name, value))
     headers += (("accept-ranges", "bytes"), ("x-ms-blob-type", record.kind))
-    if record.snapshot is None and (record.version is None or not call.query.get("versionid")):
+    if record.snapshot is None and not record.is_replaced:
         headers += lease_headers(call, record.lease)
     headers += encryption_headers(record, "x-ms-server-encrypted")
     headers.append(("x-ms-creation-time", http_date(record.created)))
@@ -227,7 +227,7 @@ def blob_headers(call: Call, record: BlobRecord) -> Headers:
             headers.append(("x-ms-blob-sealed", "true"))
     if record.tags:
         headers.append(("x-ms-tag-count", str(len(record.tags))))
-    if record.version is not None and not call.query.get("versionid"):
+    if record.version is not None and record.snapshot is None and not record.is_replaced:
         headers.append(("x-ms-is-current-version", "true"))
     headers += _rare(record)
     tier = tier_of(record, call.parts.engine.features_of(call.address.account))

@@ -513,8 +513,9 @@ def list_blobs(call: Call) -> ListBlobs:
         limit=page_size(call),
         with_uncommitted="uncommittedblobs" in words,
         with_snapshots="snapshots" in words,
-        with_versions="versions" in words or "deletedwithversions" in words,
-        with_deleted="deleted" in words or "deletedwithversions" in words,
+        with_versions="versions" in words,
+        with_deleted="deleted" in words,
+        with_outlived="deletedwithversions" in words,
     )
 
 

@@ -258,7 +258,7 @@ def save_deleted(
 def keep_version(engine: Engine, writer: Writer, target: OnBlob, container_id: int, old: BlobRecord) -> None:
     """Keep the state of a blob, with its content, as a version that is not the last."""
     version = old.version or old.etag
-    past = msgspec.structs.replace(old, staging=None, lease=None, version=version, expires=None)
+    past = msgspec.structs.replace(old, staging=None, lease=None, version=version, expires=None, is_replaced=True)
     writer.put(engine.keys.past_blob(container_id, target.blob, version), encode(past))
 
 

@@ -46,7 +46,11 @@ class _Listing:
         self._steps = 0
         self._next_start: str | None = None
         self._last_name: str | None = None
-        self._has_past = command.with_snapshots or command.with_versions or command.with_deleted
+        self._has_past = (
+            command.with_snapshots or command.with_versions or command.with_deleted or command.with_outlived
+        )
+        self._outlived: ListedBlob | None = None
+        """The last version so far of the name that is looked at, where versions as such are not asked for."""
 
     def page(self) -> BlobPage:
         """Scan until the page is full; every jump begins another scan."""
@@ -70,22 +74,43 @@ class _Listing:
         """Take items; returns the prefix to jump over, None when the page is done."""
         command = self._command
         for name, value, is_base in self._named(names, past):
-            is_full = len(self._items) >= command.limit or self._steps >= STEPS_MAX
-            if is_full and name != self._last_name:
-                self._next_start = name
-                return None
+            if name != self._last_name:
+                self._take_outlived()
+                if len(self._items) >= command.limit or self._steps >= STEPS_MAX:
+                    self._next_start = name
+                    return None
             self._steps += 1
             self._last_name = name
             record = blobs.settle(blobs.decode(value), self._now)
-            if record is None or not (self._shows_base(record) if is_base else self._shows_past(record)):
+            if record is None:
+                continue
+            if is_base and record.is_committed:
+                self._outlived = None
+            is_shown = self._shows_base(record) if is_base else self._shows_past(record)
+            is_outlived = not is_shown and not is_base and self._is_version(record) and command.with_outlived
+            if not is_shown and not is_outlived:
                 continue
             folded = self._fold(name)
             if folded is not None:
                 self._items.append(ListedBlob(folded, None))
                 return folded
             record.inline = None  # a page of small blobs would hold the content of them all
-            self._items.append(ListedBlob(name, record, is_base))
+            item = ListedBlob(name, record, is_base)
+            if is_outlived:
+                self._outlived = item
+            else:
+                self._items.append(item)
+        self._take_outlived()
         return None
+
+    def _take_outlived(self) -> None:
+        """The name is done: nothing came behind its last version."""
+        if self._outlived is not None:
+            self._items.append(self._outlived)
+            self._outlived = None
+
+    def _is_version(self, record: BlobRecord) -> bool:
+        return record.deleted is None and record.snapshot is None and record.version is not None
 
     def _named(self, names: tuple[bytes, bytes], past: tuple[bytes, bytes]) -> Iterator[tuple[str, bytes, bool]]:
         """Yield (name, value, whether it is a base blob) by name; a name's past comes first, oldest first."""

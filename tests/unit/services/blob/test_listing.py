@@ -7,7 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from localzure.services.blob.engine import listing
-from tests.blob_world import BlobWorld
+from localzure.services.blob.engine.state import AccountFeatures
+from tests.blob_world import ACCOUNT, BlobWorld
 
 NAMES = ["a", "a/1", "a/2", "a/b/1", "a/b/2", "b", "b/", "b//x", "c.txt", "z/1", "é/1", "日本"]
 
@@ -168,6 +169,23 @@ def test_a_page_that_passes_over_many_ends_early(world: BlobWorld, monkeypatch: 
 )
 def test_what_exists_nowhere_yet_adds_nothing(filled: BlobWorld, words: str) -> None:
     assert page(filled, f"&include={words}")[0] == NAMES
+
+
+def test_blobs_that_are_gone_are_listed_by_their_last_version() -> None:
+    world = BlobWorld()
+    world.features[ACCOUNT] = AccountFeatures(is_versioned=True)
+    world.start()
+    world.container()
+    for name in ("a", "b", "b", "b", "c", "c"):
+        world.put(f"box/{name}", name.encode())
+    last = world.put("box/b").headers["x-ms-version-id"]
+    world.ask("DELETE", "box/b")
+    world.stage("box/b", "1", b"waits")
+    found = world.ask("GET", "box", "restype=container&comp=list&include=deletedwithversions").xml.findall(".//Blob")
+    assert [blob.findtext("Name") for blob in found] == ["a", "b", "c"]
+    assert [blob.findtext("HasVersionsOnly") for blob in found] == [None, "true", None]
+    assert found[1].findtext("VersionId") == last
+    assert page(world, "&include=deletedwithversions&maxresults=1")[0] == ["a"]
 
 
 @pytest.mark.parametrize(
