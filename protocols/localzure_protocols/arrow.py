@@ -46,8 +46,8 @@ class Column:
 def text_column(name: str, values: Sequence[str | None], *, is_nullable: bool = True) -> Column:
     """Make a column of texts."""
     texts = [b"" if value is None else value.encode("utf-8", "surrogatepass") for value in values]
-    offsets = array("i", accumulate(map(len, texts), initial=0))
-    return _column(name, "string", values, [_little(offsets), b"".join(texts)], is_nullable=is_nullable)
+    ends = array("i", accumulate(map(len, texts), initial=0))
+    return _column(name, "string", values, [_little(ends), b"".join(texts)], is_nullable=is_nullable)
 
 
 def int_column(name: str, values: Sequence[int | None], type_: Literal["int64", "timestamp"] = "int64") -> Column:
@@ -58,17 +58,17 @@ def int_column(name: str, values: Sequence[int | None], type_: Literal["int64", 
 
 def bool_column(name: str, values: Sequence[bool | None]) -> Column:
     """Make a column of flags."""
-    return _column(name, "bool", values, [_bits(values)])
+    return _column(name, "bool", values, [bits(values)])
 
 
 def map_column(name: str, values: Sequence[Mapping[str, str] | None]) -> Column:
     """Make a column of mappings from text to text."""
     pairs = [pair for value in values if value is not None for pair in value.items()]
-    offsets = array("i", accumulate((0 if value is None else len(value) for value in values), initial=0))
+    ends = array("i", accumulate((0 if value is None else len(value) for value in values), initial=0))
     keys = text_column("key", [key for key, _ in pairs], is_nullable=False)
     entries = Column("entries", "struct", len(pairs), 0, [b""], [keys, text_column("value", [v for _, v in pairs])])
     entries.is_nullable = False
-    column = _column(name, "map", values, [_little(offsets)])
+    column = _column(name, "map", values, [_little(ends)])
     column.children = [entries]
     return column
 
@@ -77,11 +77,11 @@ def _column(
     name: str, type_: FieldType, values: Sequence[object], buffers: list[bytes], *, is_nullable: bool = True
 ) -> Column:
     nulls = values.count(None)
-    validity = _bits([value is not None for value in values]) if nulls else b""
+    validity = bits([value is not None for value in values]) if nulls else b""
     return Column(name, type_, len(values), nulls, [validity, *buffers], is_nullable=is_nullable)
 
 
-def _bits(flags: Sequence[bool | None]) -> bytes:
+def bits(flags: Sequence[bool | None]) -> bytes:
     """Pack flags, the least significant bit first."""
     text = "".join(["1" if flag else "0" for flag in reversed(flags)])
     return int(text or "0", 2).to_bytes(-(-len(flags) // 8), "little")
@@ -104,10 +104,14 @@ def schema(columns: Sequence[Column], metadata: Mapping[str, str]) -> bytes:
     """Write the message that says what the columns are."""
     builder = Builder(4096)
     pairs = [_pair(builder, key, value) for key, value in metadata.items()]
-    fields = _offsets(builder, [_field(builder, column) for column in columns])
-    own = _offsets(builder, pairs)
+    fields = offsets(builder, [_field(builder, column) for column in columns])
+    return schema_of(builder, fields, offsets(builder, pairs))
+
+
+def schema_of(builder: Builder, fields: int, metadata: int = 0) -> bytes:
+    """Write a schema from vectors that were written already (see `offsets`)."""
     builder.StartObject(4)
-    builder.PrependUOffsetTRelativeSlot(2, own, 0)
+    builder.PrependUOffsetTRelativeSlot(2, metadata, 0)
     builder.PrependUOffsetTRelativeSlot(1, fields, 0)
     return _message(builder, _SCHEMA, builder.EndObject(), b"")
 
@@ -118,6 +122,11 @@ def record_batch(columns: Sequence[Column], length: int) -> bytes:
     buffers: list[bytes] = []
     for column in columns:
         _lay_out(column, nodes, buffers)
+    return batch_of(nodes, buffers, length)
+
+
+def batch_of(nodes: Sequence[tuple[int, int]], buffers: Sequence[bytes], length: int) -> bytes:
+    """Write a batch from its columns' (length, nulls) and buffers, in the order in which fields contain each other."""
     places, body = [], bytearray()
     for buffer in buffers:
         places.append((len(body), len(buffer)))
@@ -143,7 +152,7 @@ def _lay_out(column: Column, nodes: list[tuple[int, int]], buffers: list[bytes])
 def _field(builder: Builder, column: Column) -> int:
     name = builder.CreateString(column.name)
     type_ = _type(builder, column.type)
-    children = _offsets(builder, [_field(builder, child) for child in column.children])
+    children = offsets(builder, [_field(builder, child) for child in column.children])
     builder.StartObject(7)
     builder.PrependUOffsetTRelativeSlot(5, children, 0)
     builder.PrependUOffsetTRelativeSlot(3, type_, 0)
@@ -173,15 +182,15 @@ def _pair(builder: Builder, key: str, value: str) -> int:
     return int(builder.EndObject())
 
 
-def _offsets(builder: Builder, offsets: list[int]) -> int:
-    """Write a vector of tables."""
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
+def offsets(builder: Builder, tables: Sequence[int]) -> int:
+    """Write a vector of tables that were written already."""
+    builder.StartVector(4, len(tables), 4)
+    for offset in reversed(tables):
         builder.PrependUOffsetTRelative(offset)
     return int(builder.EndVector())
 
 
-def _pairs(builder: Builder, pairs: list[tuple[int, int]]) -> int:
+def _pairs(builder: Builder, pairs: Sequence[tuple[int, int]]) -> int:
     """Write a vector of structs of two numbers."""
     builder.StartVector(16, len(pairs), 8)
     for first, second in reversed(pairs):

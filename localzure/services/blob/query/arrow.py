@@ -22,14 +22,12 @@ from localzure.services.blob.query.values import (
     to_text,
     to_timestamp,
 )
+from localzure_protocols.arrow import batch_of, bits, offsets, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from localzure.services.blob.query.formats import Arrow, ArrowField, Result
-
-_VERSION_5 = 4
-_SCHEMA, _RECORD_BATCH = 1, 3
 
 
 class _Kind(NamedTuple):
@@ -65,14 +63,7 @@ class ArrowWriter:
 
     def _schema(self) -> bytes:
         builder = Builder(256)
-        fields = [_field(builder, field) for field in self._fields]
-        builder.StartVector(4, len(fields), 4)
-        for offset in reversed(fields):
-            builder.PrependUOffsetTRelative(offset)
-        vector = builder.EndVector()
-        builder.StartObject(4)
-        builder.PrependUOffsetTRelativeSlot(1, vector, 0)
-        return _message(builder, _SCHEMA, builder.EndObject(), b"")
+        return schema_of(builder, offsets(builder, [_field(builder, field) for field in self._fields]))
 
     def _batch(self, rows: Sequence[Sequence[Value]]) -> bytes:
         nodes: list[tuple[int, int]] = []
@@ -81,12 +72,12 @@ class ArrowWriter:
             values = [_value(row, index) for row in rows]
             nulls = sum(value is None for value in values)
             nodes.append((len(values), nulls))
-            buffers.append(_bits([value is not None for value in values]) if nulls else b"")
+            buffers.append(bits([value is not None for value in values]) if nulls else b"")
             try:
                 buffers += _KINDS[field.kind].lay_out(values)
             except RowError as error:
                 raise QueryError(error.name, error.description) from None
-        return _batch_message(nodes, buffers, len(rows))
+        return batch_of(nodes, buffers, len(rows))
 
 
 def _value(row: Sequence[Value], index: int) -> Value:
@@ -94,47 +85,11 @@ def _value(row: Sequence[Value], index: int) -> Value:
     return None if value is MISSING else value
 
 
-def _batch_message(nodes: list[tuple[int, int]], buffers: list[bytes], length: int) -> bytes:
-    builder = Builder(256)
-    builder.StartVector(16, len(nodes), 8)
-    for count, nulls in reversed(nodes):
-        builder.Prep(8, 16)
-        builder.PrependInt64(nulls)
-        builder.PrependInt64(count)
-    node_vector = builder.EndVector()
-    padded = [buffer + bytes(-len(buffer) % 8) for buffer in buffers]
-    starts = [sum(map(len, padded[:index])) for index in range(len(padded))]
-    builder.StartVector(16, len(buffers), 8)
-    for start, buffer in zip(reversed(starts), reversed(buffers), strict=True):
-        builder.Prep(8, 16)
-        builder.PrependInt64(len(buffer))
-        builder.PrependInt64(start)
-    buffer_vector = builder.EndVector()
-    builder.StartObject(4)
-    builder.PrependInt64Slot(0, length, 0)
-    builder.PrependUOffsetTRelativeSlot(2, buffer_vector, 0)
-    builder.PrependUOffsetTRelativeSlot(1, node_vector, 0)
-    return _message(builder, _RECORD_BATCH, builder.EndObject(), b"".join(padded))
-
-
-def _message(builder: Builder, kind: int, header: int, body: bytes) -> bytes:
-    builder.StartObject(5)
-    builder.PrependInt64Slot(3, len(body), 0)
-    builder.PrependUOffsetTRelativeSlot(2, header, 0)
-    builder.PrependInt16Slot(0, _VERSION_5, 0)
-    builder.PrependUint8Slot(1, kind, 0)
-    builder.Finish(builder.EndObject())
-    metadata = bytes(builder.Output())
-    metadata += bytes(-len(metadata) % 8)
-    return b"\xff\xff\xff\xff" + pack("<i", len(metadata)) + metadata + body
-
-
 def _field(builder: Builder, field: ArrowField) -> int:
     kind = _KINDS[field.kind]
     described = kind.describe(builder, field)
     name = builder.CreateString(field.name)
-    builder.StartVector(4, 0, 4)
-    children = builder.EndVector()
+    children = offsets(builder, [])
     builder.StartObject(7)
     builder.PrependUOffsetTRelativeSlot(5, children, 0)
     builder.PrependUOffsetTRelativeSlot(3, described, 0)
@@ -145,14 +100,6 @@ def _field(builder: Builder, field: ArrowField) -> int:
 
 
 # --- types --------------------------------------------------------------------------------------------------------
-
-
-def _bits(flags: Sequence[bool]) -> bytes:
-    """Pack flags, the least significant bit first."""
-    out = bytearray(-(-len(flags) // 8))
-    for index, flag in enumerate(flags):
-        out[index // 8] |= flag << index % 8
-    return bytes(out)
 
 
 def _plain(builder: Builder, _field: ArrowField) -> int:
@@ -188,7 +135,7 @@ def _decimal(builder: Builder, field: ArrowField) -> int:
 
 
 def _lay_out_bool(values: list[Value]) -> list[bytes]:
-    return [_bits([value is not None and to_boolean(value) for value in values])]
+    return [bits([value is not None and to_boolean(value) for value in values])]
 
 
 def _lay_out_text(values: list[Value]) -> list[bytes]:
