@@ -26,6 +26,8 @@ class Request:
     body: Mapping[Any, Any]
     connection: object = None
     """Where it came from: a session is its holder's own."""
+    session_id: str | None = None
+    """The session of the link that it was sent beside, for clients that name the link and not the session."""
 
 
 @dataclass(slots=True)

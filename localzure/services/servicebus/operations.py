@@ -137,8 +137,9 @@ ALL_SESSIONS = 253_402_300_800_000
 
 
 def _session(request: Request) -> Session:
-    """The session that a request names, which its sender must hold. Raises ServiceBusError."""
-    session_id = require_session_id(request.body.get("session-id"))
+    """The session that a request names or goes with, which its sender must hold. Raises ServiceBusError."""
+    named = request.body.get("session-id")
+    session_id = require_session_id(request.session_id if named is None else named)
     return require_held(request.broker, request.queue, session_id, request.connection)
 
 

@@ -205,6 +205,13 @@ class ServiceBusPeer:
         """The links for replies, in the order of their attaching."""
         return [handler for handler in self._handlers.values() if isinstance(handler, ReplyLink)]
 
+    def session_of(self, link_name: object) -> str | None:
+        """The id of the session that the link of this name holds; None where it holds none."""
+        for link, handler in self._handlers.items():
+            if link.name == link_name and isinstance(handler, SessionLink):
+                return handler.session_id
+        return None
+
     def require(self, right: Right, path: str) -> None:
         """Raise ServiceBusError (UNAUTHORIZED) unless the connection was granted `right` for what is at `path`."""
         if self._authority.enforces and not self._claims.allows(path, right, self.broker.clock.wall()):

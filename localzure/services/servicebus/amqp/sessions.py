@@ -62,6 +62,11 @@ class SessionLink(ReceiveLink):
         """The queue that the session is of."""
         return self._queue
 
+    @property
+    def session_id(self) -> str | None:
+        """The id of the session that it holds, if it does."""
+        return None if self._session is None else self._session.session_id
+
     def attach(self) -> None:
         """Get the session that the client asks for, or wait for it. Raises ServiceBusError."""
         wanted = wanted_session(self.link)

@@ -285,3 +285,16 @@ def test_a_thousand_sessions_that_come_and_go_leave_nothing(wire: Wire, world: W
     assert sessions.held == sessions.ready == {}
     assert len(world.broker.session_ends) == 0
     assert world.dispatch._lines == {}
+
+
+@pytest.mark.parametrize(("link", "status"), [("link-0", 200), ("link-1", 400), ("other", 400), (None, 400)])
+def test_a_request_without_a_session_is_for_that_of_the_link_beside_it(
+    wire: Wire, link: str | None, status: int
+) -> None:
+    session = accept(wire, "s")
+    requests, replies = wire.sender("q/$management"), wire.receiver("q/$management", credit=1)
+    assert (session, requests) == (0, 1)
+    named = {} if link is None else {"associated-link-name": link}
+    wire.request(requests, {}, "m", operation="com.microsoft:renew-session-lock", **named)
+    (reply,) = (delivery for delivery in wire.deliveries if delivery.handle == replies)
+    assert reply.message.application_properties()["statusCode"] == status
