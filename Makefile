@@ -3,7 +3,7 @@
 #   make run                        start the server; make run ARGS="--all-ports 0 --in-memory" passes flags on
 #   make test                       lint and every test
 #   make lint                       formatting, types, import contracts
-#   make conformance                the SDKs of other languages, of those that are here: Node.js 20, Java 17 with Maven
+#   make conformance                the SDKs of other languages, of those that are here: Node.js 20, Go 1.25, Java 17 with Maven
 #   make image                      the container image, with docker or podman
 #   make image-test                 builds the image, and uses containers of it
 #   make bench                      speed and memory; make bench SCALE=full takes minutes
@@ -16,12 +16,14 @@ JOBS ?= 2
 SCALE ?= small
 NPM := npm
 JS := tests/conformance/js
+GO := tests/conformance/go
 JAVA := tests/conformance/java
 JAVA_SOURCES := $(wildcard $(JAVA)/src/main/java/localzure/conformance/*.java)
 
 # $(call where,COMMAND,FILE): the file, where there is such a command
 where = $(if $(shell command -v $(1) 2>/dev/null),$(2))
-SDKS = $(call where,$(NPM),$(JS)/node_modules/.installed) $(call where,mvn,$(JAVA)/target/classpath)
+SDKS = $(call where,$(NPM),$(JS)/node_modules/.installed) $(call where,go,$(GO)/build/conformance) \
+       $(call where,mvn,$(JAVA)/target/classpath)
 SDK_7_14 := $(VENV)/sdk-servicebus-7.14
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -70,6 +72,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 $(JS)/node_modules/.installed: $(JS)/package-lock.json
 	@cd $(JS) && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+$(GO)/build/conformance: $(GO)/go.mod $(GO)/go.sum $(wildcard $(GO)/*.go)
+	@cd $(GO) && go build -o build/conformance .
 
 $(JAVA)/target/classpath: $(JAVA)/pom.xml $(JAVA_SOURCES)
 	@cd $(JAVA) && mvn --quiet --batch-mode compile dependency:build-classpath -Dmdep.outputFile=target/classpath
