@@ -15,6 +15,7 @@ from localzure import __version__
 from localzure.cli.ca import ca
 from localzure.cli.clock import clock
 from localzure.cli.exits import run_command
+from localzure.cli.faults import faults
 from localzure.cli.health import health
 from localzure.cli.reset import reset
 from localzure.cli.snapshot import snapshot
@@ -36,6 +37,7 @@ def localzure(context: click.Context) -> None:
 localzure.add_command(start)
 localzure.add_command(ca)
 localzure.add_command(clock)
+localzure.add_command(faults)
 localzure.add_command(health)
 localzure.add_command(reset)
 localzure.add_command(snapshot)

@@ -171,6 +171,7 @@ def _settings(
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
         **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path
         **some(snapshot_seconds="snapshots.every", snapshot_count="snapshots.keep"),
+        faults=(*some(rules="faults").get("rules", ()), *some(rules="test_mode").get("rules", ())),
         accounts_file=accounts_file,
         entra=EntraOptions(**some(**{name: f"entra.{name}" for name in EntraOptions.__slots__})),
     )

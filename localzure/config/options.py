@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localzure.config import values
+from localzure.config.faults import fault_rules, retry_tests
 
 PREFIX = "LOCALZURE_"
 """What every environment variable of ours starts with."""
@@ -135,6 +136,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "entra.trusted_secrets", None, values.texts, "", "Secrets with which tests sign tokens of their own (HS256)."
     ),
+    Option("faults", None, fault_rules, "", "A list of fault rules that are armed from the start."),
+    Option("test_mode", None, retry_tests, "", "Faults for a retry test: a mapping from service to its words."),
     Option("servicebus.key_name", None, values.text, "", "Name of the Service Bus namespace's key."),
     Option("servicebus.key", None, values.text, "", "The Service Bus namespace's key."),
 )

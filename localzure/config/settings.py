@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from localzure.faults.rules import FaultRule
+
 Durability = Literal["process", "full", "none"]
 AuthLevel = Literal["off", "any", "verify"]
 """How much is asked of clients: `off` looks at nothing and lets everybody do everything, `any` takes every well-formed
@@ -192,6 +194,8 @@ class Settings:
     """What LocalZure's own API demands as bearer token; None lets everybody who reaches the port call it."""
     admin_hosts: tuple[str, ...] = ()
     """Host names, beside local ones, by which its own API may be called."""
+    faults: tuple[FaultRule, ...] = ()
+    """The fault rules that are armed from the start."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each value that is no default came from, by its path in the file: a flag, a variable, a file and path."""
     warnings: tuple[str, ...] = ()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localzure_protocols.amqp.connection import AmqpConnection
+from localzure.server.amqp_faults import FaultyConnection, FaultyPeer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localzure.faults.injector import Injector
     from localzure.server.driver import Channel
     from localzure.services.interface import AmqpService
 
@@ -24,16 +25,18 @@ class AmqpDriver:
         channel: Channel,
         service: AmqpService,
         container_id: str,
-        call_soon: Callable[[Callable[[], None]], object],
+        call_later: Callable[[float, Callable[[], None]], object],
+        injector: Injector,
     ) -> None:
         """Made when a connection's first bytes are AMQP. Is the `AmqpHost` of the service's peer."""
         self._channel = channel
-        self._call_soon = call_soon
+        self._call_later = call_later
         self._is_held = False
         """The service was told to hand out no more, for the core's sake."""
         self._is_lost = False
-        self._core = AmqpConnection(container_id)
+        self._core = FaultyConnection(container_id, injector, self)
         self._peer = service.connected(self._core, self)
+        self._events = FaultyPeer(self._peer, self._core, injector, self)
 
     @property
     def peer(self) -> str:
@@ -52,24 +55,34 @@ class AmqpDriver:
         """See `AmqpHost.flush`."""
         self._channel.flush_soon()
 
+    def call_later(self, seconds: float, done: Callable[[], None]) -> None:
+        """Call `done` in a while, unless the connection has gone."""
+
+        def call() -> None:
+            if not self._is_lost:
+                done()
+                self._channel.flush_soon()
+
+        self._call_later(seconds, call)
+
     def receive(self, data: bytes) -> None:
         """See `Driver.receive`."""
         events = self._core.receive(data)
         if events:
-            self._peer.handle(events)
+            self._events.handle(events)
 
     def receive_eof(self) -> None:
         """See `Driver.receive_eof`."""
         events = self._core.receive_eof()
         if events:
-            self._peer.handle(events)
+            self._events.handle(events)
 
     def take_output(self) -> list[bytes]:
         """See `Driver.take_output`."""
         output = self._core.data_to_send()
         if self._is_held:
             self._is_held = False
-            self._call_soon(self.writable)
+            self._call_later(0, self.writable)
         return output
 
     @property

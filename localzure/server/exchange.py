@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from localzure.server.logs import correlated
-from localzure.services.interface import HttpReply, LaterReply, ServiceError
+from localzure.services.interface import HttpReply, LaterReply, NoReply, ServiceError, StreamBrokenError
 from localzure_protocols.events import Body, Continue, EndBody, Response, StreamClosed
 from localzure_protocols.http1 import has_body
 from localzure_storage.store import StorageError
@@ -136,10 +136,11 @@ class Exchange:
         try:
             with correlated(self._request.request_id):
                 self._pump()
+        except StreamBrokenError:
+            self._break_off()
         except Exception:  # noqa: BLE001 - the head has left: only the end of the stream tells the client
             _log.exception("%s %s failed while its reply was sent", self._request.method, self._request.raw_path)
-            self.lost()
-            self._stream.send(StreamClosed(self.stream_id))
+            self._break_off()
 
     def _accept(self) -> None:
         self.service, address = self._stream.router.route(self._request, self._stream.listener)
@@ -201,6 +202,9 @@ class Exchange:
         if self._reply_started:
             self._close_source()
             return
+        if isinstance(reply, NoReply):
+            self._break_off()
+            return
         self._reply_started = True
         length = len(body) if isinstance(body, bytes) else body.length
         headers = self._stream.reply_headers(self._request, reply, length)
@@ -237,6 +241,11 @@ class Exchange:
             self.is_replied = True
             self._stream.send(EndBody(self.stream_id))
             self._stream.finish(self)
+
+    def _break_off(self) -> None:
+        """End the stream where it is: that is how the client learns that there is no more."""
+        self.lost()
+        self._stream.send(StreamClosed(self.stream_id))
 
     def _close_source(self) -> None:
         source, self._source = self._source, None

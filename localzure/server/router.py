@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.config.settings import Listener
+    from localzure.server.http_faults import HttpFaults
     from localzure.server.own_api.service import OwnApi
     from localzure.services.interface import HttpReply, HttpRequest, HttpService, ServiceError
     from localzure_storage.store import StorageError
@@ -23,10 +24,11 @@ _OWN = Address("", secondary=False, path="", base_url="")
 class Router:
     """Routes requests to HTTP services by listener, host and path."""
 
-    def __init__(self, services: Mapping[str, HttpService], own_api: OwnApi) -> None:
+    def __init__(self, services: Mapping[str, HttpService], own_api: OwnApi, faults: HttpFaults) -> None:
         """`services` are those that run, by name."""
         self._services = services
         self._own_api = own_api
+        self._faults = faults
 
     def route(self, request: HttpRequest, listener: Listener) -> tuple[HttpService, Address]:
         """Return who answers `request`, and for which account. Raises ServiceError."""
@@ -41,6 +43,8 @@ class Router:
         answering = self._services.get(service)
         if answering is None:
             raise NoServiceError(f"The service {service} has no HTTP interface here, or is switched off.")
+        if service != "entra" and self._faults.concern(request):
+            answering = self._faults.before(service, answering, request, address)
         return answering, address
 
     def refuse(

@@ -16,6 +16,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from localzure.faults.injector import Injector
 from localzure.server import limits, logs
 from localzure.server.amqp import AmqpDriver
 from localzure.server.background import keep_accounts, keep_sweeping
@@ -24,9 +25,11 @@ from localzure.server.connection import Connections
 from localzure.server.entropy import SystemEntropy
 from localzure.server.health import Health
 from localzure.server.http import HttpContext, HttpDriver
+from localzure.server.http_faults import HttpFaults
 from localzure.server.listener import bind, endpoint, serve
 from localzure.server.own_api.about import About
 from localzure.server.own_api.clock import ClockCalls
+from localzure.server.own_api.faults import FaultCalls
 from localzure.server.own_api.guard import Guard
 from localzure.server.own_api.reset import ResetCalls
 from localzure.server.own_api.service import OwnApi
@@ -130,6 +133,7 @@ class Server:
         self._trust = trust
         self._health = Health(settings.services, self._clock)
         self._about = About(trust)
+        self._injector = Injector(clock.monotonic, settings.faults)
         self._stopping = asyncio.Event()
 
     async def run(self, announce: Announce) -> None:
@@ -171,8 +175,8 @@ class Server:
         guard = Guard(names, self._settings.admin_token)
         clock = ClockCalls(TimeTravel(self._clock, services.alarms.values(), services.sweeps.values(), transactions))
         reset = ResetCalls(services, transactions, builder.renew_servicebus, state.changing)
-        routes = [*self._about.routes(), *clock.routes(), *reset.routes(), *SnapshotCalls(state).routes()]
-        return OwnApi(self._health, guard, routes, services.routes)
+        calls = (self._about, clock, FaultCalls(self._injector), reset, SnapshotCalls(state))
+        return OwnApi(self._health, guard, [route for each in calls for route in each.routes()], services.routes)
 
     def _connect(
         self,
@@ -183,7 +187,8 @@ class Server:
         loop: asyncio.AbstractEventLoop,
     ) -> Connections:
         """Wire the protocols to the services."""
-        router = Router(services.http, own_api)
+        injector = self._injector
+        router = Router(services.http, own_api, HttpFaults(injector, self._clock, loop.call_later))
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
         factories: dict[Wire, Callable[[Channel], Driver]] = {
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
@@ -192,7 +197,7 @@ class Server:
         if services.amqp is not None:
             container_id = f"{self._entropy.uuid().hex}_G0"
             factories[Wire.AMQP] = lambda channel: AmqpDriver(
-                channel, services.serving_amqp(), container_id, loop.call_soon
+                channel, services.serving_amqp(), container_id, loop.call_later, injector
             )
 
         def upgrade(channel: Channel, request: Request) -> Driver | None:

@@ -215,6 +215,17 @@ class LaterReply(HttpReply):
             self._hurry()
 
 
+class NoReply(HttpReply):
+    """The connection (or, with HTTP/2, the stream) ends without an answer."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+
+class StreamBrokenError(Exception):
+    """Raised by the body of a reply that is to break off where it is."""
+
+
 class BodySource(Protocol):
     """A reply's body that is read from the store while it is sent."""
 
@@ -257,6 +268,10 @@ class HttpService(Protocol):
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error in the service's own shape; None is an unknown failure (500)."""
+        ...
+
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """The name of the operation that a request asks for, as its table has it; empty where it asks for none."""
         ...
 
 

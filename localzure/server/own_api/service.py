@@ -63,6 +63,11 @@ class OwnApi:
         route, names = find(self._routes(), request.method, request.raw_path.removeprefix(PREFIX))
         return _Body(self, route, OwnCall(request, names))
 
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """See `HttpService.operation_name`: the path of the call."""
+        del address
+        return request.raw_path.removeprefix(PREFIX)
+
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """See `HttpService.refuse`: JSON, `{"error": {"code", "message"}}`."""
         if isinstance(error, OwnApiError):

@@ -181,6 +181,15 @@ class BlobService:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
         return emptying.empty(self._parts.engine, writer, account, budget)
 
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """See `HttpService.operation_name`."""
+        try:
+            query = parse_query(request.raw_query)
+            resource, _, _ = parse_resource(address.path, query)
+            return find(resource, request.method, request.headers, query).name
+        except (UriError, BlobError):
+            return ""
+
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Free at most about `budget` records of what time or deletes left behind; True while there may be more."""
         engine = self._parts.engine

@@ -86,6 +86,11 @@ class EntraService:
             raise EntraError("not_implemented", path.rpartition("/")[2])
         raise EntraError("not_found")
 
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """See `HttpService.operation_name`: the last segment of the path, such as `token`."""
+        del address
+        return request.raw_path.rpartition("/")[2]
+
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Entra ID does."""
         refusal = error if isinstance(error, EntraError) else EntraError("internal_error")

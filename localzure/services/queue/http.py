@@ -76,6 +76,14 @@ class QueueService:
         """Render an error as Azure does."""
         return render_xml(describe(error), request, self._parts.clock.now())
 
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """See `HttpService.operation_name`."""
+        try:
+            resource, _, _ = parse_resource(address.path)
+            return find(resource, request.method, parse_query(request.raw_query)).name
+        except (UriError, QueueError):
+            return ""
+
     def expire(self) -> None:
         """The alarm has gone off: remove what has expired."""
         self._parts.deadlines.ring()

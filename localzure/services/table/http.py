@@ -11,11 +11,12 @@ from localzure.auth.principal import PrincipalKind
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import StorageRestError, describe
 from localzure.services.storage_rest.headers import is_enabled_version
+from localzure.services.storage_rest.query import UriError
 from localzure.services.storage_rest.sinks import Bodiless
 from localzure.services.table.call import Parts
 from localzure.services.table.engine import emptying, properties, remains
 from localzure.services.table.errors import TableError
-from localzure.services.table.operations import route
+from localzure.services.table.operations import find_operation, route
 from localzure.services.table.replies import failed
 
 if TYPE_CHECKING:
@@ -71,6 +72,13 @@ class TableService:
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
         return emptying.empty(self._parts.engine, writer, account, budget)
+
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """See `HttpService.operation_name`."""
+        try:
+            return find_operation(request, address).name
+        except (UriError, TableError):
+            return ""
 
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Free at most about `budget` records of what deletes left behind; True while there may be more."""

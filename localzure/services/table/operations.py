@@ -131,6 +131,14 @@ for _operation in OPERATIONS:
     _ROUTES.setdefault(_key, []).append(_operation)
 
 
+def find_operation(request: HttpRequest, address: Address) -> Operation:
+    """Return the operation that a request names, whoever sends it. Raises TableError, UriError."""
+    target = parse_target(address.path, address.account)
+    if target.resource == "below":
+        raise TableError("ResourceNotFound")
+    return find(target.resource, _method(request), request.headers, parse_query(request.raw_query))
+
+
 def route(parts: Parts, request: HttpRequest, address: Address, principal: Principal) -> Call:
     """Find out what a request asks for. Raises TableError that says why for nothing, and AuthenticationError."""
     method = _method(request)

@@ -17,11 +17,14 @@ MORE = " To know more visit https://aka.ms/sbResourceMgrExceptions."
 class AdminError(ServiceError):
     """One refusal."""
 
-    def __init__(self, status: int, detail: str, sub_code: int | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, sub_code: int | None = None, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         """`sub_code` is Azure's finer code; by default the status with two noughts behind it."""
         self.status = status
         self.sub_code = status * 100 if sub_code is None else sub_code
         self.detail = detail
+        self.headers = headers
         super().__init__(detail)
 
 

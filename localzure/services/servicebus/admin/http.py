@@ -77,6 +77,15 @@ class AdminService:
         )
         return _Body(request, operation.handler, call)
 
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """See `HttpService.operation_name`."""
+        try:
+            target = target_of(decode_path(address.path))
+            is_update = "if-match" in request.headers
+            return operations.find(request.method, target.resource, is_update=is_update).name
+        except (UriError, AdminError):
+            return ""
+
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""
         told = describe(error)
@@ -86,7 +95,9 @@ class AdminService:
             f"SubCode={told.sub_code}. {told.detail} TrackingId:{request.request_id}_G0, "
             f"SystemTracker:{namespace_of(request.host)}:{path:.260}, Timestamp:{now:%Y-%m-%dT%H:%M:%S}"
         )
-        return HttpReply(told.status, [("content-type", _ERROR_TYPE)], atom.error_document(told.status, detail))
+        return HttpReply(
+            told.status, [("content-type", _ERROR_TYPE), *told.headers], atom.error_document(told.status, detail)
+        )
 
 
 def namespace_of(host: str) -> str:
