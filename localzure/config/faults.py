@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from localzure.config.settings import SERVICES
 from localzure.config.values import RefusedError, expected
 
@@ -18,7 +16,9 @@ if TYPE_CHECKING:
 
 def fault_rules(raw: object, _base: Path) -> tuple[FaultRule, ...]:
     """A list of fault rules, each a mapping."""
-    from localzure.faults.rules import FaultRule  # late, as below: most starts have no faults
+    import msgspec  # late, as below: most starts have no faults
+
+    from localzure.faults.rules import FaultRule
 
     try:
         return tuple(msgspec.convert(raw, list[FaultRule]))
@@ -28,6 +28,8 @@ def fault_rules(raw: object, _base: Path) -> tuple[FaultRule, ...]:
 
 def retry_tests(raw: object, _base: Path) -> tuple[FaultRule, ...]:
     """The words of retry tests: a mapping from service to its words, or the words for all services."""
+    import msgspec
+
     from localzure.faults.test_mode import RetryTest
 
     if not isinstance(raw, Mapping):

@@ -72,6 +72,11 @@ class WebsiteService:
             raise BlobError("UnsupportedHttpVerb", headers=(("allow", "GET, HEAD"),))
         return Bodiless(lambda: self._answer(request, address))
 
+    def operation_name(self, request: HttpRequest, address: Address) -> str:
+        """See `HttpService.operation_name`: the name that Azure's logs have for a page that is read."""
+        del request, address
+        return "GetWebContent"
+
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as a page for people."""
         wire = describe(error)
