@@ -25,7 +25,7 @@ from localzure_protocols.amqp.frames import (
 from localzure_protocols.amqp.heartbeat import ADVERTISED_TIMEOUT_MS, Heartbeat
 from localzure_protocols.amqp.inbound import Inbound
 from localzure_protocols.amqp.links import Links
-from localzure_protocols.amqp.outbound import PADDING_BYTES_MAX, Outbound, needs_padding
+from localzure_protocols.amqp.outbound import PADDING_BYTES_MAX, Outbound, exchanges_deliveries, needs_padding
 from localzure_protocols.amqp.performatives import (
     ProtocolViolation,
     attach_answer,
@@ -274,6 +274,7 @@ class AmqpConnection:
         """The client's OPEN."""
         container_id, hostname, frame_size, channel_max, idle_timeout_ms, *_, properties = fields
         properties = properties or {}
+        self._inbound.numbers_deliveries = exchanges_deliveries(properties)
         if needs_padding(properties):
             self._outbound.pad()
         frame_size = min(FRAME_SIZE_MAX, FRAME_SIZE_MAX if frame_size is None else frame_size) - PADDING_BYTES_MAX

@@ -98,11 +98,14 @@ def read_performative(buffer: bytes, start: int, end: int) -> tuple[int, list[An
     return code, fields + [None] * (count - len(fields)), after
 
 
-def read_transfer(buffer: bytes, offset: int, end: int) -> tuple[int, bytes, int, bool, bool, int] | None:
+Transfer = tuple[int, bytes, int, bool, bool, int]
+"""Handle, delivery tag, message format, settled, more, offset of the payload."""
+
+
+def read_transfer(buffer: bytes, offset: int, end: int) -> Transfer | None:
     """Read the transfer at `offset`, whose first bytes are `TRANSFER_LIST8`, without the general decoder.
 
-    Returns (handle, delivery tag, message format, settled, more, offset of the payload); None where it is written in
-    another way than most are, and `read_performative` has the say.
+    Returns None where it is written in another way than most are, and `read_performative` has the say.
     """
     try:
         payload_start, count = offset + 13 + buffer[offset + 12], buffer[offset + 13]
@@ -135,6 +138,18 @@ def read_transfer(buffer: bytes, offset: int, end: int) -> tuple[int, bytes, int
         return None
     tag = buffer[tag_start:tag_end]
     return handle, tag, message_format, rest[:1] == b"\x41", rest[1:2] == b"\x41", payload_start
+
+
+def delivery_id_at(buffer: bytes, offset: int) -> int | None:
+    """The delivery id of the transfer at `offset`, which `read_transfer` has read; None where it has none."""
+    at = offset + 15 + (buffer[offset + 14] == 0x52)
+    code = buffer[at]
+    if code == 0x52:
+        return buffer[at + 1]
+    if code == 0x70:
+        number: int = _SIZE.unpack_from(buffer, at + 1)[0]
+        return number
+    return 0 if code == 0x43 else None
 
 
 def write_frame(channel: int, code: int, fields: list[Any]) -> bytes:

@@ -31,6 +31,7 @@ from localzure_protocols.amqp.frames import (
     START,
     TRANSFER_LIST8,
     FrameBuffer,
+    delivery_id_at,
     read_performative,
     read_transfer,
     write_frame,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localzure_protocols.amqp.events import AmqpEvent
+    from localzure_protocols.amqp.frames import Transfer
     from localzure_protocols.amqp.links import Attachment, Links, Session
     from localzure_protocols.amqp.outbound import Outbound
     from localzure_protocols.amqp.pointers import Engine
@@ -77,6 +79,8 @@ class Inbound:
         self._frames = FrameBuffer()
         self._for_engine: list[bytes] = []
         self._is_open = False
+        self.numbers_deliveries = False
+        """The client is known to send deliveries out of turn (see `numbering`)."""
         self.is_closed = False
         """The client has sent CLOSE."""
 
@@ -104,7 +108,7 @@ class Inbound:
             transfer = None
             if word == TRANSFER_LIST8 and form == PLAIN_FORM:
                 transfer = read_transfer(buffer, at, end)
-            if transfer is None:
+            if transfer is None or (self.numbers_deliveries and not self._follows(channel, transfer, buffer, at)):
                 self._read_frame(buffer, at, end, form, channel, events)
                 if self.is_closed:
                     return
@@ -172,8 +176,14 @@ class Inbound:
     def _read_transfer(
         self, channel: int, fields: list[Any], payload: bytes, frame: bytes, events: list[AmqpEvent]
     ) -> None:
-        handle, _, tag, message_format, settled, more, _, state, _, aborted, _ = fields
+        handle, given, tag, message_format, settled, more, _, state, _, aborted, _ = fields
         attachment = self._attachment(channel, handle)
+        if self.numbers_deliveries:
+            number = attachment.session.numbering.arrived(handle, given, more=bool(more) and not aborted)
+            if number is not None and number != given:
+                self._links.are_renumbered = True
+                fields[1] = Uint(number)
+                frame = write_frame(channel, frames.TRANSFER, fields)
         if aborted:
             self._abort(attachment, events)
         else:
@@ -182,6 +192,13 @@ class Inbound:
             begun = (tag or b"", message_format or 0, bool(settled), transaction)
             self._transfer(attachment, begun, payload, events, more=bool(more))
         self._for_engine.append(frame)
+
+    def _follows(self, channel: int, transfer: Transfer, buffer: bytes, at: int) -> bool:
+        """Whether a transfer is a whole delivery with the number that follows; if so that is noted."""
+        handle, _, _, _, more, _ = transfer
+        attachment = self._links.by_handle.get(channel << HANDLE_BITS | handle)
+        given = delivery_id_at(buffer, at)
+        return not more and given is not None and attachment is not None and attachment.session.numbering.follows(given)
 
     def _transfer(
         self,
@@ -315,6 +332,7 @@ class Inbound:
 
     def _read_detach(self, channel: int, fields: list[Any], frame: bytes, events: list[AmqpEvent]) -> None:
         attachment, error = self._attachment(channel, fields[0]), read_error(fields[2])
+        attachment.session.numbering.detached(attachment.handle)
         self._tell(frame, events)
         self._links.detached(attachment, error, events)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from localzure_protocols.amqp.events import AmqpError, LinkDetached
+from localzure_protocols.amqp.numbering import Numbering
 from localzure_protocols.amqp.performatives import ProtocolViolation, refusal_answer
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Session:
     """By the client's handle, until the client detaches."""
     ending: dict[int, Attachment] = field(default_factory=dict)
     """Links that the client has detached and that are not freed yet, by number."""
+    numbering: Numbering = field(default_factory=Numbering)
+    """Kept up where the client is known to send deliveries out of turn."""
     is_ended: bool = False
     """The client has sent END."""
     is_blocked: bool = False
@@ -116,6 +119,8 @@ class Links:
         self._ended: list[Session] = []
         self.frames_due = 0
         """Frames that proton still has to write and `outbound` has to rewrite."""
+        self.are_renumbered = False
+        """Some deliveries have not the numbers that the client gave them."""
         self.held_bytes = 0
         """Bytes of incomplete messages, over all links."""
 

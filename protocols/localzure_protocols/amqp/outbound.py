@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PADDING_BYTES_MAX = 16
 """What padding adds to a transfer at most; proton is told a frame size so much smaller than the client's."""
 
-_PADDED_PRODUCTS = "azsdk-python-"
+_PYTHON_PRODUCTS = "azsdk-python-"
 _PADDING_PRODUCT, _PADDING_VERSION = "azsdk-python-servicebus", (7, 15)
 """The product that pads what it reads, since this version."""
 
@@ -33,7 +33,7 @@ _PADDING_PRODUCT, _PADDING_VERSION = "azsdk-python-servicebus", (7, 15)
 def needs_padding(properties: Mapping[str, Any]) -> bool:
     """Whether the client with these OPEN properties indexes performatives by position."""
     product, version = properties.get("product"), properties.get("version")
-    if not isinstance(product, str) or not product.startswith(_PADDED_PRODUCTS):
+    if not isinstance(product, str) or not product.startswith(_PYTHON_PRODUCTS):
         return False
     if product != _PADDING_PRODUCT or not isinstance(version, str):
         return True
@@ -41,6 +41,11 @@ def needs_padding(properties: Mapping[str, Any]) -> bool:
     if len(numbers) < 2 or not (numbers[0].isdecimal() and numbers[1].isdecimal()):
         return True
     return (int(numbers[0]), int(numbers[1])) < _PADDING_VERSION
+
+
+def exchanges_deliveries(properties: Mapping[str, Any]) -> bool:
+    """Whether the client with these OPEN properties may send deliveries out of turn (see `numbering`)."""
+    return str(properties.get("product")).startswith(_PYTHON_PRODUCTS)
 
 
 class Outbound:
@@ -80,7 +85,8 @@ class Outbound:
         """Move what the engine has to send, and then free what has ended."""
         data = self._engine.drain()
         if data:
-            if self._is_padding or self._links.frames_due or self._engine.failure:
+            links = self._links
+            if self._is_padding or links.frames_due or links.are_renumbered or self._engine.failure:
                 self._rewrite(data)
             else:
                 self._out.append(data)
@@ -97,6 +103,8 @@ class Outbound:
             rewritten: list[bytes] | None = None
             if code in _REWRITTEN:
                 rewritten = self._control(code, channel, data, at, end)
+            elif code == frames.DISPOSITION and self._links.are_renumbered:
+                rewritten = self._disposition(channel, data, at, end)
             elif self._is_padding:
                 rewritten = pad_frame(data, at, end, code)
             if rewritten is not None:
@@ -133,6 +141,19 @@ class Outbound:
             # OPEN and CLOSE are the connection's own to write.
             return []
         return [write_frame(channel, code, fields)]
+
+    def _disposition(self, channel: int, data: bytes, at: int, end: int) -> list[bytes]:
+        """Tell the client of its deliveries by the numbers that it gave them, in a frame each."""
+        _, fields, _ = read_performative(data, at + frames.FRAME_HEADER_LENGTH, end)
+        is_of_clients, first, last, settled = fields[:4]
+        last = first if last is None else last
+        numbering = self._links.sessions_by_local[channel].numbering
+        if not is_of_clients or not numbering.are_given(first, last):
+            return pad_frame(data, at, end, frames.DISPOSITION)
+        return [
+            write_frame(channel, frames.DISPOSITION, [True, Uint(given), Uint(given), *fields[3:]])
+            for given in (numbering.given(number, settled=bool(settled)) for number in range(first, last + 1))
+        ]
 
     def _send_flows(self) -> None:
         """Answer drains and echoes.

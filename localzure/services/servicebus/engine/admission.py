@@ -218,10 +218,17 @@ def _annotations(payload: bytes, at: int, stripped: frozenset[bytes]) -> _Annota
         if key == _SCHEDULED:
             scheduled_at = _scheduled_at(decode(encoded)[0])
         elif key == _PARTITION_KEY:
-            partition_key = decode(encoded)[0]
-            if partition_key is not None and not isinstance(partition_key, str):
-                raise ServiceBusError(ErrorCode.ARGUMENT, detail="'x-opt-partition-key' must be a string.")
+            partition_key = _partition_key(decode(encoded)[0])
     return _Annotations(len(pairs), b"".join([part for pair in pairs for part in pair]), scheduled_at, partition_key)
+
+
+def _partition_key(value: object) -> str | None:
+    """A partition key; Python's SDK sends that of a message that it has received as bytes. Raises ServiceBusError."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if value is not None and not isinstance(value, str):
+        raise ServiceBusError(ErrorCode.ARGUMENT, detail="'x-opt-partition-key' must be a string.")
+    return value
 
 
 def _scheduled_at(value: object) -> int:
@@ -248,7 +255,7 @@ def _require_group(
             raise ServiceBusError(
                 ErrorCode.ARGUMENT_OUT_OF_RANGE, detail=f"A {name} has up to {ID_CHARACTERS_MAX} characters."
             )
-    if description.requires_session and not session_id:
+    if description.requires_session and session_id is None:
         raise ServiceBusError(ErrorCode.SESSION_ID_MISSING)
     if partition_key and session_id and partition_key != session_id:
         raise ServiceBusError(

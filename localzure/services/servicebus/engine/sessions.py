@@ -129,7 +129,7 @@ class Sessions:
         """Those who wait for the next session, in the order in which they came."""
         self.ready: dict[str, None] = {}
         """Sessions that somebody in the line may have; empty while nobody waits."""
-        self.found_last = ""
+        self.found_last: str | None = None
         """The session that a search found last: the next search begins after it, so each gets its turn."""
 
     # The key space.
@@ -147,14 +147,14 @@ class Sessions:
         """Where the state of a session is."""
         return self._states.pack(session_id)
 
-    def with_active_messages(self, reader: Reader, after: str) -> Iterator[tuple[str, int]]:
-        """Sessions with active messages that come after the one called `after`, each with its first message's number.
+    def with_active_messages(self, reader: Reader, after: str | None) -> Iterator[tuple[str, int]]:
+        """Sessions with active messages, those after the one called `after`, each with its first message's number.
 
         One step of the store for each, however many messages it has.
         """
         space = self._messages[MessageState.ACTIVE]
         start, stop = space.range()
-        if after:
+        if after is not None:
             start = space.range(after)[1]
         while (entry := next(iter(reader.scan(start, stop, limit=1)), None)) is not None:
             session_id, sequence_number = space.unpack(entry[0])
@@ -208,8 +208,8 @@ def sessions_of(queue: Queue) -> Sessions:
 
 
 def require_session_id(session_id: object) -> str:
-    """Return `session_id` if it can be one. Raises ServiceBusError."""
-    if not isinstance(session_id, str) or not session_id:
+    """Return `session_id` if it can be one, as an empty text can. Raises ServiceBusError."""
+    if not isinstance(session_id, str):
         raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"{session_id!r:.100} is no session id.")
     if len(session_id) > SESSION_ID_CHARACTERS_MAX:
         raise ServiceBusError(
@@ -348,7 +348,7 @@ def _search(sessions: Sessions, reader: Reader, visible: int) -> str | None:
         if first <= visible and session_id not in sessions.held:
             sessions.found_last = session_id
             return session_id
-    if last:
-        sessions.found_last = ""
+    if last is not None:
+        sessions.found_last = None
         return _search(sessions, reader, visible)
     return None

@@ -240,7 +240,6 @@ def test_drain(wire: Wire, world: World) -> None:
 @pytest.mark.parametrize(
     ("session", "condition"),
     [
-        ("", "com.microsoft:argument-error"),
         (7, "com.microsoft:argument-error"),
         ("s" * 129, "com.microsoft:argument-out-of-range"),
     ],
