@@ -98,6 +98,29 @@ class ErrorCode(Enum):
         "The session lock has expired on the MessageSession. Accept a new MessageSession.",
     )
     TIMEOUT = Row("com.microsoft:timeout", 408, "The operation did not complete within the allotted time of {time}.")
+    TRANSACTION_UNKNOWN = Row(
+        "amqp:transaction:unknown-id",
+        404,
+        "The transaction is not known: it was discharged, took longer than two minutes, or was never declared.",
+    )
+    TRANSACTION_TIMEOUT = Row(
+        "amqp:transaction:timeout", 408, "The transaction took longer than two minutes and was rolled back."
+    )
+    TRANSACTION_ROLLED_BACK = Row(
+        "amqp:transaction:rollback", 409, "The transaction could not be committed and was rolled back: {detail}"
+    )
+    TRANSACTION_SPANS_ENTITIES = Row(
+        "amqp:not-allowed",
+        400,
+        "A transaction cannot span '{first}' and '{entity}'. Several top-level entities take part in one transaction "
+        "only where messages are sent via the first, or where the client spans entities.",
+    )
+    TRANSACTION_FULL = Row(
+        "amqp:resource-limit-exceeded", 403, "Cannot send more than {limit} messages in a single transaction."
+    )
+    TRANSACTION_TOO_LARGE = Row(
+        "amqp:resource-limit-exceeded", 403, "The messages of a transaction may have {limit} bytes together."
+    )
     NOT_ALLOWED = Row("amqp:not-allowed", 400, "{detail}")
     NOT_IMPLEMENTED = Row("amqp:not-implemented", 501, "{operation} is not implemented.")
     ARGUMENT = Row("com.microsoft:argument-error", 400, "{detail}")

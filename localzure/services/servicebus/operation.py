@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.access import Right
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.transactions import Transaction
     from localzure.services.servicebus.engine.turn import Turn
 
 
@@ -28,6 +29,10 @@ class Request:
     """Where it came from: a session is its holder's own."""
     session_id: str | None = None
     """The session of the link that it was sent beside, for clients that name the link and not the session."""
+    transaction: Transaction | None = None
+    """What it is to take effect with."""
+    amqp_session: object = None
+    """The AMQP session that it came on."""
 
 
 @dataclass(slots=True)
@@ -46,6 +51,8 @@ class Operation:
     """Without the prefix `com.microsoft:`."""
     right: Right
     handler: Callable[[Request], Response]
+    in_transaction: Callable[[Request, Transaction], Response] | None = None
+    """What it does in a transaction; None for what changes nothing, or nothing that a transaction could undo."""
 
 
 def number_in(body: Mapping[Any, Any], key: str) -> int:

@@ -12,13 +12,14 @@ from localzure.services.servicebus.access import Right
 from localzure.services.servicebus.engine.browsing import NUMBERS_MAX, peek, receive_deferred
 from localzure.services.servicebus.engine.deleting import delete_batch
 from localzure.services.servicebus.engine.limits import require_sendable
-from localzure.services.servicebus.engine.messages import BATCH_MESSAGES_MAX, schedule
+from localzure.services.servicebus.engine.messages import BATCH_MESSAGES_MAX, admit_all, schedule
 from localzure.services.servicebus.engine.reasons import DESCRIPTION, REASON
 from localzure.services.servicebus.engine.receiving import renew
-from localzure.services.servicebus.engine.scheduling import cancel
+from localzure.services.servicebus.engine.scheduling import cancel, find_scheduled
 from localzure.services.servicebus.engine.session_states import get_state, list_sessions, set_state
 from localzure.services.servicebus.engine.sessions import renew_session, require_held, require_session_id
 from localzure.services.servicebus.engine.settlement import Disposition, require_locks, settle
+from localzure.services.servicebus.engine.transactions import require_free, settle_in, take_messages
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.operation import Operation, Request, Response, mapping_in, number_in
 from localzure.services.servicebus.rule_operations import add, enumerate_rules, remove
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from localzure.services.servicebus.engine.sessions import Session
+    from localzure.services.servicebus.engine.transactions import Transaction
+    from localzure.services.servicebus.engine.turn import Turn
 
 
 PREFIX = "com.microsoft:"
@@ -43,6 +46,9 @@ def operation(name: str) -> Operation:
 
 def run(row: Operation, request: Request) -> Response:
     """Do what is asked. Raises ServiceBusError."""
+    if request.transaction is not None and row.in_transaction is not None:
+        request.transaction.join(request.broker, request.queue, request.amqp_session)
+        return row.in_transaction(request, request.transaction)
     return row.handler(request)
 
 
@@ -68,6 +74,25 @@ def _renew_lock(request: Request) -> Response:
 
 
 def _update_disposition(request: Request) -> Response:
+    disposition, tokens, changes = _settlement(request)
+    for token in tokens:
+        require_free(request.broker, token)
+    for token in tokens:
+        settle(request.turn, request.queue, token, disposition, changes)
+    return Response(200)
+
+
+def _update_disposition_in(request: Request, transaction: Transaction) -> Response:
+    disposition, tokens, changes = _settlement(request)
+    for token in tokens:
+        require_free(request.broker, token)
+    for token in tokens:
+        settle_in(request.broker, request.turn, transaction, request.queue, token, disposition, changes)
+    return Response(200)
+
+
+def _settlement(request: Request) -> tuple[Disposition, list[bytes], dict[Any, Any]]:
+    """What `update-disposition` asks for, of messages that are all locked. Raises ServiceBusError."""
     status = request.body.get("disposition-status")
     disposition = _DISPOSITIONS.get(status) if isinstance(status, str) else None
     if disposition is None:
@@ -84,9 +109,7 @@ def _update_disposition(request: Request) -> Response:
     if request.body.get("session-id") is not None:
         _session(request)
     require_locks(request.turn, request.queue, tokens)
-    for token in tokens:
-        settle(request.turn, request.queue, token, disposition, changes)
-    return Response(200)
+    return disposition, tokens, changes
 
 
 def _receive_by_sequence_number(request: Request) -> Response:
@@ -110,11 +133,27 @@ def _get_session_state(request: Request) -> Response:
 
 
 def _set_session_state(request: Request) -> Response:
+    set_state(request.turn, request.queue, _session(request).session_id, _state(request))
+    return Response(200)
+
+
+def _set_session_state_in(request: Request, transaction: Transaction) -> Response:
+    queue, session, state = request.queue, _session(request), _state(request)
+    take_messages(request.broker, transaction, [], len(state or b""))
+
+    def step(turn: Turn) -> None:
+        require_held(request.broker, queue, session.session_id, request.connection)
+        set_state(turn, queue, session.session_id, state)
+
+    transaction.steps.append(step)
+    return Response(200)
+
+
+def _state(request: Request) -> bytes | None:
     state = request.body.get("session-state")
     if state is not None and not isinstance(state, bytes):
         raise ServiceBusError(ErrorCode.ARGUMENT, detail="'session-state' must be binary or null.")
-    set_state(request.turn, request.queue, _session(request).session_id, state)
-    return Response(200)
+    return state
 
 
 def _get_message_sessions(request: Request) -> Response:
@@ -144,6 +183,23 @@ def _session(request: Request) -> Session:
 
 
 def _schedule_message(request: Request) -> Response:
+    numbers = schedule(request.turn, request.queue, _messages(request), request.broker.entropy)
+    return Response(200, {"sequence-numbers": Array(numbers, int)})
+
+
+def _schedule_message_in(request: Request, transaction: Transaction) -> Response:
+    """The messages get their numbers now, and are not there before the commit."""
+    turn, queue, messages = request.turn, request.queue, _messages(request)
+    for message in messages:
+        admit_all(turn, queue, 0, message)
+    take_messages(request.broker, transaction, messages)
+    numbers = [turn.take_number(queue) for _ in messages]
+    transaction.steps.append(lambda later: schedule(later, queue, messages, request.broker.entropy, numbers))
+    return Response(200, {"sequence-numbers": Array(numbers, int)})
+
+
+def _messages(request: Request) -> list[bytes]:
+    """The messages that are to be scheduled. Raises ServiceBusError."""
     entries = request.body.get("messages")
     if not isinstance(entries, list) or not 0 < len(entries) <= BATCH_MESSAGES_MAX:
         raise ServiceBusError(
@@ -154,12 +210,18 @@ def _schedule_message(request: Request) -> Response:
     if len(messages) < len(found):
         raise ServiceBusError(ErrorCode.ARGUMENT, detail="'messages' holds something that has no 'message'.")
     require_sendable(request.queue, request.queue.path)
-    numbers = schedule(request.turn, request.queue, messages, request.broker.entropy)
-    return Response(200, {"sequence-numbers": Array(numbers, int)})
+    return messages
 
 
 def _cancel_scheduled_message(request: Request) -> Response:
     cancel(request.turn, request.queue, _sequence_numbers(request.body))
+    return Response(200)
+
+
+def _cancel_scheduled_message_in(request: Request, transaction: Transaction) -> Response:
+    queue, numbers = request.queue, _sequence_numbers(request.body)
+    find_scheduled(request.turn, queue, numbers)
+    transaction.steps.append(lambda later: cancel(later, queue, numbers))
     return Response(200)
 
 
@@ -191,13 +253,13 @@ OPERATIONS = {
     for row in (
         Operation("peek-message", Right.LISTEN, _peek_message),
         Operation("renew-lock", Right.LISTEN, _renew_lock),
-        Operation("update-disposition", Right.LISTEN, _update_disposition),
+        Operation("update-disposition", Right.LISTEN, _update_disposition, _update_disposition_in),
         Operation("receive-by-sequence-number", Right.LISTEN, _receive_by_sequence_number),
-        Operation("schedule-message", Right.SEND, _schedule_message),
-        Operation("cancel-scheduled-message", Right.SEND, _cancel_scheduled_message),
+        Operation("schedule-message", Right.SEND, _schedule_message, _schedule_message_in),
+        Operation("cancel-scheduled-message", Right.SEND, _cancel_scheduled_message, _cancel_scheduled_message_in),
         Operation("renew-session-lock", Right.LISTEN, _renew_session_lock),
         Operation("get-session-state", Right.LISTEN, _get_session_state),
-        Operation("set-session-state", Right.LISTEN, _set_session_state),
+        Operation("set-session-state", Right.LISTEN, _set_session_state, _set_session_state_in),
         Operation("get-message-sessions", Right.LISTEN, _get_message_sessions),
         Operation("batch-delete-messages", Right.LISTEN, _batch_delete_messages),
         Operation("add-rule", Right.LISTEN, add),

@@ -29,8 +29,16 @@ class ManagementNode:
         self._queue.accessed_at = turn.now
         if not isinstance(request.body, dict):
             raise ServiceBusError(ErrorCode.ARGUMENT, detail="The body of a request is a map.")
-        session_id = self._peer.session_of(request.properties.get("associated-link-name"))
-        asked = OperationRequest(self._peer.broker, turn, self._queue, request.body, self._peer, session_id)
+        asked = OperationRequest(
+            self._peer.broker,
+            turn,
+            self._queue,
+            request.body,
+            connection=self._peer,
+            session_id=self._peer.session_of(request.properties.get("associated-link-name")),
+            transaction=request.transaction,
+            amqp_session=request.session,
+        )
         response = operations.run(row, asked)
         return Reply(response.status, _DESCRIPTIONS[response.status], body=response.body)
 

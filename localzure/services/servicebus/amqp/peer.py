@@ -19,6 +19,8 @@ from localzure.services.servicebus.amqp.receiving import ReceiveLink
 from localzure.services.servicebus.amqp.requests import REQUEST_BYTES_MAX, ReplyLink, RequestLink
 from localzure.services.servicebus.amqp.sending import SendLink
 from localzure.services.servicebus.amqp.sessions import SessionLink, wants_session
+from localzure.services.servicebus.amqp.transactions import REQUEST_BYTES_MAX as COORDINATOR_BYTES_MAX
+from localzure.services.servicebus.amqp.transactions import CoordinatorLink, OpenTransactions
 from localzure.services.servicebus.engine.limits import require_sendable, size_limit
 from localzure.services.servicebus.engine.receiving import require_receivable
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
@@ -38,7 +40,7 @@ from localzure_protocols.amqp.events import (
 from localzure_storage.store import StorageError, StoreFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from localzure.services.interface import AmqpHost
     from localzure.services.servicebus.access import Authority
@@ -53,6 +55,10 @@ if TYPE_CHECKING:
 
 BATCH_BYTES_MAX = 1024 * 1024
 """Largest batch, also where single messages may be larger (Azure's quota)."""
+
+
+TRANSFER_DESTINATION = "com.microsoft:transfer-destination-address"
+"""The property of a link that sends to another entity via its target."""
 
 
 class ServiceBusPeer:
@@ -72,6 +78,9 @@ class ServiceBusPeer:
         self._handlers: dict[Link, LinkHandler] = {}
         self._life = ConnectionLife(self, self._claims)
         self._answers: list[tuple[int, Outcome]] = []
+        self._after_turn: list[Callable[[], None]] = []
+        self.transactions = OpenTransactions(broker)
+        """Those that were declared on this connection."""
 
     # What the server calls.
 
@@ -173,6 +182,10 @@ class ServiceBusPeer:
         """Settle `delivery` with `outcome` once the turn is committed."""
         self._answers.append((delivery, outcome))
 
+    def after_turn(self, work: Callable[[], None]) -> None:
+        """Have something done that needs a turn of its own, after the one that this connection is in."""
+        self._after_turn.append(work)
+
     def detach(self, link: Link, error: AmqpError) -> None:
         """Close a link from our side."""
         handler = self._handlers.pop(link, None)
@@ -253,6 +266,10 @@ class ServiceBusPeer:
                             handler.received(turn, event)
                         else:
                             handler.settled(turn, event)
+            if self._after_turn:
+                works, self._after_turn = self._after_turn, []
+                for work in works:
+                    work()
         for flow in flows:
             if flow.link.context is not None:
                 flow.link.context.flow(flow)
@@ -307,7 +324,8 @@ class ServiceBusPeer:
     def _attach_entity(self, link: Link, address: str) -> None:
         """Raises ServiceBusError."""
         if link.target.is_coordinator:
-            raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="A transaction coordinator")
+            self._accept(link, CoordinatorLink(self, link), COORDINATOR_BYTES_MAX)
+            return
         parsed = parse_address(address)
         self._require_attach(link, parsed)
         with self.broker.reader() as reader:
@@ -320,7 +338,7 @@ class ServiceBusPeer:
             self._accept(link, handler, REQUEST_BYTES_MAX)
         elif link.is_receiver:
             require_sendable(queue, self._uri(parsed.path))
-            self._accept(link, SendLink(self, link, queue), size_limit(queue))
+            self._accept(link, SendLink(self, link, queue, self._destination(link)), size_limit(queue))
         else:
             require_receivable(queue, self._uri(parsed.path))
             _require_session_if_needed(link, queue)
@@ -328,6 +346,22 @@ class ServiceBusPeer:
                 self._accept(link, ReceiveLink(self, link, queue), size_limit(queue))
             else:
                 self._attach_session(SessionLink(self, link, queue))
+
+    def _destination(self, link: Link) -> str | None:
+        """The address to which a link sends via the entity that it is attached to; None for that entity itself.
+
+        Raises ServiceBusError.
+        """
+        address = link.properties.get(TRANSFER_DESTINATION)
+        if address is None:
+            return None
+        parsed = parse_address(str(address))
+        self.require(Right.SEND, parsed.path)
+        with self.broker.reader() as reader:
+            queue = self.broker.entities.find(reader, parsed)
+        if queue is None:
+            raise ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=self._uri(parsed.path))
+        return str(address)
 
     def _require_attach(self, link: Link, address: EntityAddress) -> None:
         """Raise ServiceBusError (UNAUTHORIZED) unless the connection may have `link`."""
@@ -346,7 +380,11 @@ class ServiceBusPeer:
             raise
 
     def _accept(self, link: Link, handler: LinkHandler, max_message_size: int) -> None:
-        properties = {"com.microsoft:max-message-batch-size": Ulong(min(max_message_size, BATCH_BYTES_MAX))}
+        properties: dict[str, Any] = {
+            "com.microsoft:max-message-batch-size": Ulong(min(max_message_size, BATCH_BYTES_MAX))
+        }
+        if TRANSFER_DESTINATION in link.properties:
+            properties[TRANSFER_DESTINATION] = link.properties[TRANSFER_DESTINATION]
         self.core.accept_link(
             link, max_message_size=max_message_size, properties=properties if link.is_receiver else None
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from localzure.services.servicebus.amqp.links import LinkHandler
 from localzure.services.servicebus.engine.reasons import DESCRIPTION, REASON
 from localzure.services.servicebus.engine.settlement import Disposition, settle
+from localzure.services.servicebus.engine.transactions import settle_in
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.events import (
     ACCEPTED,
@@ -16,6 +17,7 @@ from localzure_protocols.amqp.events import (
     Outcome,
     Rejected,
     Released,
+    TransactionalState,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.engine.turn import Turn
     from localzure_protocols.amqp.events import AmqpError, Link, LinkFlow, OutcomeReceived
+
+PlainOutcome: TypeAlias = Accepted | Modified | Rejected | Released
+"""An outcome by itself, not that of a transaction."""
 
 SETTLED = 1
 """The `snd-settle-mode` by which a client asks for messages without locks: receive and delete."""
@@ -80,15 +85,29 @@ class ReceiveLink(LinkHandler):
             if not event.settled:
                 self._refuse(event, ServiceBusError(ErrorCode.DELIVERY_NOT_FOUND))
             return
+        outcome = event.outcome
         try:
-            disposition, changes, echo = _meaning(event.outcome)
-            settle(turn, self._queue, token, disposition, changes)
+            if isinstance(outcome, TransactionalState):
+                echo: Outcome = self._settle_in(turn, token, outcome)
+            else:
+                disposition, changes, echo = _meaning(outcome)
+                settle(turn, self._queue, token, disposition, changes)
         except ServiceBusError as error:
             if not event.settled:
                 self._refuse(event, error)
             return
         if not event.settled:
             self._peer.answer(event.delivery, echo)
+
+    def _settle_in(self, turn: Turn, token: bytes, state: TransactionalState) -> Outcome:
+        """Settle in a transaction; returns what that is answered with. Raises ServiceBusError."""
+        if state.outcome is None:
+            raise ServiceBusError(ErrorCode.ARGUMENT, detail="A message is settled with an outcome.")
+        broker, transaction = self._peer.broker, self._peer.transactions.of(state)
+        transaction.join(broker, self._queue, self.link.session)
+        disposition, changes, echo = _meaning(state.outcome)
+        settle_in(broker, turn, transaction, self._queue, token, disposition, changes)
+        return TransactionalState(state.txn_id, echo)
 
     def writable(self) -> None:
         """Take a place in the line again."""
@@ -144,7 +163,7 @@ DEAD_LETTER_CONDITION = "com.microsoft:dead-letter"
 """The error of a rejected outcome by which SDKs dead-letter a message; its info holds the reasons."""
 
 
-def _meaning(outcome: Outcome) -> tuple[Disposition, Mapping[Any, Any] | None, Outcome]:
+def _meaning(outcome: Outcome) -> tuple[Disposition, Mapping[Any, Any] | None, PlainOutcome]:
     """What an outcome does, its changes to the message's properties, and what it is answered with.
 
     The answer is the same outcome; a rejected one without its error, which clients would take for a failure. Only
@@ -160,7 +179,7 @@ def _meaning(outcome: Outcome) -> tuple[Disposition, Mapping[Any, Any] | None, O
         return Disposition.DEAD_LETTERED, _reasons(outcome.error), Rejected()
     if isinstance(outcome, Released):
         return Disposition.RELEASED, None, RELEASED
-    raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="Settling in a transaction")
+    raise ServiceBusError(ErrorCode.ARGUMENT, detail="That is no outcome of a message.")
 
 
 def _reasons(error: AmqpError | None) -> Mapping[Any, Any]:

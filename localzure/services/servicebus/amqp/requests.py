@@ -14,7 +14,7 @@ from localzure.services.servicebus.addresses import normalize
 from localzure.services.servicebus.amqp.links import LinkHandler
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure_protocols.amqp.codec import AmqpDecodeError, Int, Symbol
-from localzure_protocols.amqp.events import ACCEPTED, AmqpError, Rejected
+from localzure_protocols.amqp.events import ACCEPTED, AmqpError, Rejected, TransactionalState
 from localzure_protocols.amqp.message import (
     Properties,
     encode_application_properties,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from localzure.services.servicebus.amqp.peer import ServiceBusPeer
+    from localzure.services.servicebus.engine.transactions import Transaction
     from localzure.services.servicebus.engine.turn import Turn
     from localzure_protocols.amqp.events import Link, LinkFlow, MessageReceived, OutcomeReceived
 
@@ -51,6 +52,10 @@ class Request:
     body: Any
     message_id: Any
     reply_to: str | None
+    session: int = 0
+    """The AMQP session that it came on."""
+    transaction: Transaction | None = None
+    """What it is to take effect with."""
 
 
 @dataclass(slots=True)
@@ -84,13 +89,17 @@ class RequestLink(LinkHandler):
         self._peer.core.grant_credit(self.link, 1)
         try:
             request = _decode(event)
+            request.session = self.link.session
+            if event.state is not None:
+                request.transaction = self._peer.transactions.of(event.state)
             link = self._reply_link(request)
         except ServiceBusError as error:
             if not event.settled:
                 self._peer.answer(event.delivery, Rejected(self._peer.amqp_error(error, self._node)))
             return
         if not event.settled:
-            self._peer.answer(event.delivery, ACCEPTED)
+            state = event.state
+            self._peer.answer(event.delivery, ACCEPTED if state is None else TransactionalState(state.txn_id, ACCEPTED))
         self._reply(turn, request, link)
 
     def _reply_link(self, request: Request) -> ReplyLink:
@@ -184,8 +193,6 @@ def choose(links: Iterable[ReplyLink], session: int, node: str, reply_to: str | 
 
 def _decode(event: MessageReceived) -> Request:
     """Raises ServiceBusError."""
-    if event.state is not None:
-        raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="A request in a transaction")
     if event.oversize:
         raise ServiceBusError(ErrorCode.MESSAGE_TOO_LARGE, size=event.oversize, limit=REQUEST_BYTES_MAX)
     try:

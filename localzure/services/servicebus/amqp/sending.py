@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from localzure.services.servicebus.amqp.links import LinkHandler
 from localzure.services.servicebus.engine.limits import require_sendable, too_large
 from localzure.services.servicebus.engine.messages import send
-from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
-from localzure_protocols.amqp.events import ACCEPTED, Rejected
+from localzure.services.servicebus.engine.transactions import send_in
+from localzure.services.servicebus.engine.via import send_via
+from localzure.services.servicebus.errors import ServiceBusError
+from localzure_protocols.amqp.events import ACCEPTED, Rejected, TransactionalState
 
 if TYPE_CHECKING:
     from localzure.services.servicebus.amqp.peer import ServiceBusPeer
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.transactions import Transaction
     from localzure.services.servicebus.engine.turn import Turn
     from localzure_protocols.amqp.events import Link, MessageReceived
 
@@ -23,10 +26,12 @@ CREDIT = 1000
 class SendLink(LinkHandler):
     """Takes messages, and accepts each once it is committed."""
 
-    __slots__ = ("_credit", "_peer", "_queue")
+    __slots__ = ("_credit", "_destination", "_peer", "_queue")
 
-    def __init__(self, peer: ServiceBusPeer, link: Link, queue: Queue) -> None:
+    def __init__(self, peer: ServiceBusPeer, link: Link, queue: Queue, destination: str | None = None) -> None:
+        """`destination` is the address of the entity to which it sends via `queue`."""
         super().__init__(link)
+        self._destination = destination
         self._peer = peer
         self._queue = queue
         self._credit = 0
@@ -55,16 +60,26 @@ class SendLink(LinkHandler):
             # Nobody waits for an answer; a client that sends so must still learn that its message was lost.
             turn.then(lambda: None, lambda error: self._peer.detach(self.link, self._peer.storage_error(error)))
         else:
-            self._peer.answer(event.delivery, ACCEPTED)
+            state = event.state
+            self._peer.answer(event.delivery, ACCEPTED if state is None else TransactionalState(state.txn_id, ACCEPTED))
 
     def _store(self, turn: Turn, event: MessageReceived) -> None:
         """Raises ServiceBusError."""
-        if event.state is not None:
-            raise ServiceBusError(ErrorCode.NOT_IMPLEMENTED, operation="Sending in a transaction")
         if event.oversize:
             raise too_large(self._queue, event.oversize)
         require_sendable(self._queue, self._queue.path)
-        send(turn, self._queue, event.message_format, event.payload, self._peer.broker.entropy)
+        if event.state is not None:
+            self._store_in(turn, self._peer.transactions.of(event.state), event)
+        elif self._destination is not None:
+            send_via(turn, self._queue, self._destination, event.message_format, event.payload)
+        else:
+            send(turn, self._queue, event.message_format, event.payload, self._peer.broker.entropy)
+
+    def _store_in(self, turn: Turn, transaction: Transaction, event: MessageReceived) -> None:
+        """Raises ServiceBusError."""
+        broker = self._peer.broker
+        transaction.join(broker, self._queue, self.link.session, is_via=self._destination is not None)
+        send_in(broker, turn, transaction, self._queue, event.message_format, event.payload, self._destination)
 
     def _top_up(self) -> None:
         self._peer.core.grant_credit(self.link, CREDIT - self._credit)

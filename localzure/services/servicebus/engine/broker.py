@@ -14,6 +14,7 @@ from localzure.services.interface import SECOND, Instant
 from localzure.services.servicebus.engine.deadlines import Deadlines
 from localzure.services.servicebus.engine.entities import Entities
 from localzure.services.servicebus.engine.fan_out import fan_out
+from localzure.services.servicebus.engine.transactions import Transactions
 from localzure.services.servicebus.engine.turn import Turn
 from localzure_storage.store import StorageError
 
@@ -62,6 +63,8 @@ class Broker:
         self._timed: list[tuple[int, int, Queue]] = []
         self.session_ends: Deadlines[Session] = Deadlines()
         """The sessions that are held, by the ends of their locks."""
+        self.transactions = Transactions()
+        """The transactions of clients that are open."""
         self.waits: Deadlines[Wait] = Deadlines()
         """Those who wait for a session, by how long they wait."""
 
@@ -150,7 +153,8 @@ class Broker:
                 self.arm(self.keys.due_parts(key)[0])
 
     def _first_in_memory(self) -> int | None:
-        firsts = (self._timed[0][0] if self._timed else None, self.session_ends.first(), self.waits.first())
+        deadlines = (self.session_ends, self.waits, self.transactions.deadlines)
+        firsts = (self._timed[0][0] if self._timed else None, *(each.first() for each in deadlines))
         return min((first for first in firsts if first is not None), default=None)
 
     def _committed(self, turn: Turn) -> None:

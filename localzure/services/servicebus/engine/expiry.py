@@ -17,6 +17,7 @@ from localzure.services.servicebus.engine.scheduling import activate
 from localzure.services.servicebus.engine.sessions import end_waits, release, watch_again
 from localzure.services.servicebus.engine.settlement import end_expired
 from localzure.services.servicebus.engine.topics import Topic
+from localzure.services.servicebus.engine.transactions import end_transactions
 from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import MessageState
 from localzure_storage.store import StorageError
@@ -46,6 +47,7 @@ def run_due(broker: Broker) -> None:
     """
     broker.alarm_rang()
     end_waits(broker, STEP_MAX)
+    end_transactions(broker, STEP_MAX)
     if not broker.has_due(broker.now()):
         broker.arm_next()
         return

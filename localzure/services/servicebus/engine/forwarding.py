@@ -44,15 +44,18 @@ STEP_MAX = 200
 _LAST_NUMBER = 2**63 - 2
 
 
-def store(turn: Turn, queue: Queue, admitted: Admitted) -> int:
-    """Take a message that was admitted to `queue`; returns its number, of a duplicate the number of the original."""
+def store(turn: Turn, queue: Queue, admitted: Admitted, number: int = 0) -> int:
+    """Take a message that was admitted to `queue`; returns its number, of a duplicate the number of the original.
+
+    `number` is one that was taken before for a message that is scheduled.
+    """
     if not detects_duplicates(queue):
-        return _store(turn, queue, admitted)
+        return _store(turn, queue, admitted, number)
     digest = digest_of(queue, admitted.value)
     original = original_of(turn, queue, digest)
     if original is not None:
         return original
-    sequence_number = _store(turn, queue, admitted)
+    sequence_number = _store(turn, queue, admitted, number)
     remember(turn, queue, digest, sequence_number)
     return sequence_number
 
@@ -98,9 +101,18 @@ def move_on(turn: Turn, queue: Queue, first: int) -> None:
         turn.put_due(turn.now, DueKind.TRANSFER, queue.queue_id, sequence_number_of(found[-1][0]) + 1)
 
 
-def _store(turn: Turn, queue: Queue, admitted: Admitted) -> int:
+def destination_at(turn: Turn, address: EntityAddress) -> Queue:
+    """The entity at `address`, which something can be sent to. Raises ServiceBusError."""
+    queue = turn.entities.find(turn.writer, address)
+    if queue is None:
+        raise ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=address.path)
+    require_sendable(queue, address.path)
+    return queue
+
+
+def _store(turn: Turn, queue: Queue, admitted: Admitted, number: int) -> int:
     if admitted.scheduled_at:
-        return turn.schedule(queue, admitted.value, admitted.scheduled_at)
+        return turn.schedule(queue, admitted.value, admitted.scheduled_at, number)
     return enqueue(turn, queue, admitted.value, admitted.expires_at)
 
 
@@ -125,7 +137,7 @@ def _forward(turn: Turn, queue: Queue, sequence_number: int, value: bytes) -> di
     if queue.sub_queue is SubQueue.DEAD_LETTER:
         annotations[DEAD_LETTER_SOURCE] = queue.record.name
     try:
-        destination = _destination(turn, target)
+        destination = destination_at(turn, target)
         value = queue.whole(turn.writer, value)
         require_room(turn, destination, len(value))
         original = decode_fixed(value).enqueue_sequence_number or sequence_number
@@ -134,15 +146,6 @@ def _forward(turn: Turn, queue: Queue, sequence_number: int, value: bytes) -> di
         return {REASON: error.condition, DESCRIPTION: error.text}
     store(turn, destination, admitted)
     return None
-
-
-def _destination(turn: Turn, address: EntityAddress) -> Queue:
-    """Raises ServiceBusError."""
-    queue = turn.entities.find(turn.writer, address)
-    if queue is None:
-        raise ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=address.path)
-    require_sendable(queue, address.path)
-    return queue
 
 
 def _buried(value: bytes, sequence_number: int, reasons: dict[str, str]) -> bytes:

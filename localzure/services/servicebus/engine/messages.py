@@ -6,6 +6,7 @@ that is refused takes nothing with it.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.engine.admission import admit
@@ -34,26 +35,34 @@ def send(turn: Turn, queue: Queue, message_format: int, payload: bytes, entropy:
 
     Raises ServiceBusError, and has written nothing then.
     """
-    if len(payload) > size_limit(queue):
-        raise too_large(queue, len(payload))
-    try:
-        sections = split(payload)
-        if message_format != BATCH_FORMAT:
-            admitted = [admit(sections, queue.description, turn.now, entropy)]
-        else:
-            messages = split_batch(sections)
-            if len(messages) > BATCH_MESSAGES_MAX:
-                raise ServiceBusError(
-                    ErrorCode.ARGUMENT_OUT_OF_RANGE, detail=f"A batch holds up to {BATCH_MESSAGES_MAX} messages."
-                )
-            admitted = [admit(split(message), queue.description, turn.now, entropy) for message in messages]
-    except AmqpDecodeError as error:
-        raise ServiceBusError(ErrorCode.MESSAGE_MALFORMED, detail=error) from None
+    admitted = _admitted(queue, message_format, payload, turn.now, entropy)
     require_room(turn, queue, len(payload))
     if isinstance(queue, Topic) and queue.description.filtering_messages_before_publishing:
         _require_taken(turn, queue, admitted)
     for each in admitted:
         store(turn, queue, each)
+
+
+def admit_all(turn: Turn, queue: Queue, message_format: int, payload: bytes) -> list[Admitted]:
+    """The messages of what a client sent, as `queue` would take them; nothing is stored. Raises ServiceBusError."""
+    return _admitted(queue, message_format, payload, turn.now, turn.entropy)
+
+
+def _admitted(queue: Queue, message_format: int, payload: bytes, now: int, entropy: Entropy) -> list[Admitted]:
+    if len(payload) > size_limit(queue):
+        raise too_large(queue, len(payload))
+    try:
+        sections = split(payload)
+        if message_format != BATCH_FORMAT:
+            return [admit(sections, queue.description, now, entropy)]
+        messages = split_batch(sections)
+        if len(messages) > BATCH_MESSAGES_MAX:
+            raise ServiceBusError(
+                ErrorCode.ARGUMENT_OUT_OF_RANGE, detail=f"A batch holds up to {BATCH_MESSAGES_MAX} messages."
+            )
+        return [admit(split(message), queue.description, now, entropy) for message in messages]
+    except AmqpDecodeError as error:
+        raise ServiceBusError(ErrorCode.MESSAGE_MALFORMED, detail=error) from None
 
 
 def _require_taken(turn: Turn, topic: Topic, admitted: Sequence[Admitted]) -> None:
@@ -62,10 +71,12 @@ def _require_taken(turn: Turn, topic: Topic, admitted: Sequence[Admitted]) -> No
         raise ServiceBusError(ErrorCode.NO_MATCHING_SUBSCRIPTION, entity=topic.path)
 
 
-def schedule(turn: Turn, queue: Queue, messages: Sequence[bytes], entropy: Entropy) -> list[int]:
+def schedule(
+    turn: Turn, queue: Queue, messages: Sequence[bytes], entropy: Entropy, numbers: Sequence[int] = ()
+) -> list[int]:
     """Store encoded messages that say themselves when they are to be enqueued; returns their numbers.
 
-    Raises ServiceBusError, and has written nothing then.
+    `numbers` are those that were taken for them before. Raises ServiceBusError, and has written nothing then.
     """
     admitted: list[Admitted] = []
     for message in messages:
@@ -76,4 +87,4 @@ def schedule(turn: Turn, queue: Queue, messages: Sequence[bytes], entropy: Entro
         except AmqpDecodeError as error:
             raise ServiceBusError(ErrorCode.MESSAGE_MALFORMED, detail=error) from None
     require_room(turn, queue, sum(map(len, messages)))
-    return [store(turn, queue, each) for each in admitted]
+    return [store(turn, queue, each, number) for each, number in zip(admitted, numbers or repeat(0), strict=False)]

@@ -22,15 +22,20 @@ if TYPE_CHECKING:
 
 def cancel(turn: Turn, queue: Queue, numbers: Sequence[int]) -> None:
     """Delete scheduled messages. All or none: raises ServiceBusError (MESSAGE_NOT_FOUND) where one is missing."""
+    for sequence_number, value in find_scheduled(turn, queue, numbers).items():
+        turn.remove(queue, MessageState.SCHEDULED, sequence_number, len(value), 0)
+        turn.delete_due(scheduled_time(value), DueKind.SCHEDULED, queue.queue_id, sequence_number)
+
+
+def find_scheduled(turn: Turn, queue: Queue, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Scheduled messages by number. Raises ServiceBusError (MESSAGE_NOT_FOUND) where one is missing."""
     found = {}
     for sequence_number in numbers:
         value = turn.writer.get(queue.message_key(MessageState.SCHEDULED, sequence_number))
         if value is None:
             raise ServiceBusError(ErrorCode.MESSAGE_NOT_FOUND)
         found[sequence_number] = value
-    for sequence_number, value in found.items():
-        turn.remove(queue, MessageState.SCHEDULED, sequence_number, len(value), 0)
-        turn.delete_due(scheduled_time(value), DueKind.SCHEDULED, queue.queue_id, sequence_number)
+    return found
 
 
 def activate(turn: Turn, queue: Queue, sequence_number: int) -> None:

@@ -53,17 +53,23 @@ def settle(
     Raises ServiceBusError: LOCK_LOST or SESSION_LOCK_LOST where nobody holds such a lock (any more), NOT_ALLOWED,
     ARGUMENT.
     """
-    lock = _require_lock(turn, queue, token)
-    if disposition is Disposition.DEAD_LETTERED and queue.dead_letter is None:
-        raise ServiceBusError(
-            ErrorCode.NOT_ALLOWED, detail="A message in a dead-letter queue cannot be dead-lettered again."
-        )
+    lock = require_settleable(turn, queue, token, disposition)
     turn.take_lock(queue, token)
     try:
         _OUTCOMES[disposition](turn, queue, lock, changes or {})
     except (TypeError, ValueError) as error:
         turn.restore_lock(queue, lock)
         raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"The properties cannot be stored: {error}.") from None
+
+
+def require_settleable(turn: Turn, queue: Queue, token: bytes, disposition: Disposition) -> Lock:
+    """The lock of a delivery that can be ended so. Raises ServiceBusError as `settle`."""
+    lock = _require_lock(turn, queue, token)
+    if disposition is Disposition.DEAD_LETTERED and queue.dead_letter is None:
+        raise ServiceBusError(
+            ErrorCode.NOT_ALLOWED, detail="A message in a dead-letter queue cannot be dead-lettered again."
+        )
+    return lock
 
 
 def _require_lock(turn: Turn, queue: Queue, token: bytes) -> Lock:

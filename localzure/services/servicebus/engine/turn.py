@@ -150,9 +150,12 @@ class Turn:
         self._references.setdefault(Reference(topic.queue_id, sequence_number, len(content)), 0)
         self.counters(topic).bytes += len(content)
 
-    def schedule(self, queue: Queue, value: bytes, scheduled_at: int) -> int:
-        """Add a message that is to be enqueued at `scheduled_at`; returns the number that it has until then."""
-        sequence_number = self.take_number(queue)
+    def schedule(self, queue: Queue, value: bytes, scheduled_at: int, number: int = 0) -> int:
+        """Add a message that is to be enqueued at `scheduled_at`; returns the number that it has until then.
+
+        `number` is one that was taken before; 0 takes one.
+        """
+        sequence_number = number or self.take_number(queue)
         counters = self.counters(queue)
         counters.scheduled += 1
         counters.bytes += len(value)

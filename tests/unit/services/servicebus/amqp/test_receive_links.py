@@ -169,11 +169,11 @@ def test_a_settlement_without_an_outcome_leaves_the_lock(wire: Wire, world: Worl
     assert len(world.queue().locks) == 1
 
 
-def test_a_settlement_in_a_transaction_says_that_it_is_not_built(wire: Wire, world: World) -> None:
+def test_a_settlement_in_a_transaction_that_is_not_known_is_refused(wire: Wire, world: World) -> None:
     world.send(world.queue(), "a")
     wire.receiver(credit=1)
     wire.settle(wire.deliveries[0], Described(Ulong(0x34), [b"txn", ACCEPTED]))
-    assert wire.settled[0].condition == "amqp:not-implemented"
+    assert wire.settled[0].condition == "amqp:transaction:unknown-id"
     assert world.counters(world.queue()).active == 1
 
 

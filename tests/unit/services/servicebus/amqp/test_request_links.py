@@ -11,12 +11,12 @@ from localzure.config.settings import AuthLevel
 from localzure.services.interface import SECOND
 from localzure.services.servicebus.amqp.requests import CREDIT, REPLIES_WAITING_MAX
 from localzure_protocols.amqp import frames
-from localzure_protocols.amqp.codec import Array, Described, Int, Symbol, Uint, Ulong
+from localzure_protocols.amqp.codec import Array, Int, Symbol, Uint, Ulong
 from localzure_protocols.amqp.message import Sections, encode_value, split
 from localzure_storage.memory import MemoryStore
 from tests.failing_store import FailingStore
 from tests.servicebus_wire import ACCEPTED, Wire
-from tests.servicebus_world import World, body, message
+from tests.servicebus_world import World, body
 from tests.unit.services.servicebus.test_access import token
 
 ANSWERED = 0x24
@@ -284,13 +284,6 @@ def test_a_request_that_is_too_large_is_refused(world: World) -> None:
         wire.say(frames.TRANSFER, [Uint(requests), Uint(0), b"t", Uint(0), False, True], b"x" * 60_000)
     wire.say(frames.TRANSFER, [Uint(requests), None, None, None, None, False], b"x")
     assert wire.sent[0].condition == "amqp:link:message-size-exceeded"
-
-
-def test_a_request_in_a_transaction_says_that_it_is_not_built(world: World) -> None:
-    wire = Wire(world)
-    requests, _ = pair(wire, "q/$management")
-    delivery_id = wire.send(requests, message("x"), state=Described(Ulong(0x34), [b"t"]))
-    assert wire.sent[delivery_id].condition == "amqp:not-implemented"
 
 
 class TestChoosingTheReplyLink:

@@ -126,12 +126,10 @@ def test_when_a_settled_message_is_lost_its_link_is_detached(wire: Wire) -> None
     assert condition == "amqp:resource-limit-exceeded"
 
 
-def test_a_transaction_says_that_it_is_not_built(wire: Wire) -> None:
+def test_a_message_in_a_transaction_that_is_not_known_is_refused(wire: Wire) -> None:
     handle = wire.sender()
     delivery_id = wire.send(handle, message("a"), state=Described(Ulong(0x34), [b"txn"]))
-    assert wire.sent[delivery_id].condition == "amqp:not-implemented"
-    coordinator = wire.attach(None, sends=True, target=Described(Ulong(0x30), []))
-    assert wire.detached_with(coordinator)[0] == "amqp:not-implemented"
+    assert wire.sent[delivery_id].condition == "amqp:transaction:unknown-id"
 
 
 @pytest.mark.parametrize(
