@@ -23,6 +23,7 @@ from localzure.services.blob.model import (
     ByteRange,
     CommitBlocks,
     GetBlockList,
+    RenameContainer,
     RestoreContainer,
     SetBlobHeaders,
     SetBlobMetadata,
@@ -81,6 +82,14 @@ def _restore_container(call: Call) -> RestoreContainer:
     )
 
 
+def _rename_container(call: Call) -> RenameContainer:
+    source = call.request.headers.get("x-ms-source-container-name")
+    if not source:
+        raise BlobError("MissingRequiredHeader", HeaderName="x-ms-source-container-name")
+    lease_id = requests.lease_id(call, "x-ms-source-lease-id")
+    return RenameContainer(call.address.account, call.container, source, lease_id)
+
+
 def _get_block_list(call: Call) -> GetBlockList:
     """Anonymous callers may see the committed blocks only."""
     kind = requests.block_list_kind(call)
@@ -117,6 +126,7 @@ get_container_properties = reading(requests.on_container, containers.get, replie
 get_container_metadata = reading(requests.on_container, containers.get, replies.container_metadata)
 set_container_metadata = writing(requests.set_container_metadata, containers.set_metadata, replies.container_changed)
 delete_container = writing(requests.on_container, containers.delete, replies.accepted)
+rename_container = writing(_rename_container, containers.rename, replies.done)
 list_containers = reading(requests.list_containers, containers.list_page, _render_containers)
 list_blobs = reading(requests.list_blobs, listing.list_page, _render_blobs)
 get_blob_properties = reading(requests.on_blob, blobs.read, replies.blob_properties)

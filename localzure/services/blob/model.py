@@ -89,6 +89,8 @@ class ContainerRecord(Struct, array_like=True):
     version: str | None = None
     """What names a deleted container among those of its name."""
     restorable_until: Instant | None = None
+    has_immutable: bool = False
+    """Whether any blob in it was ever under an immutability policy or a legal hold."""
 
 
 class ContentHeaders(Struct, array_like=True):
@@ -292,6 +294,16 @@ class RestoreContainer(Struct):
     name: str
     """The name that it had."""
     version: str
+
+
+class RenameContainer(Struct):
+    """Rename Container."""
+
+    account: str
+    container: str
+    """The name that it shall have."""
+    source: str
+    source_lease_id: str | None
 
 
 class ListContainers(Struct):

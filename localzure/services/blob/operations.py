@@ -194,7 +194,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Container_SetAccessPolicy", "PUT", "container container acl", "", conditions=_TIMES, handler=grants.set_access
     ),
     _row("Container_Restore", "PUT", "container container undelete", "w", handler=handlers.restore_container),
-    _row("Container_Rename", "PUT", "container container rename", "w"),
+    _row("Container_Rename", "PUT", "container container rename", "w", handler=handlers.rename_container),
     _row("Container_SubmitBatch", "POST", "container container batch", "rwdlacup", handler=batching.submit),
     _row("Container_FilterBlobs", "GET", "container container blobs", "f", handler=tagging.find_blobs),
     _row(

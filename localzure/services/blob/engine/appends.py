@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, blocks, conditions, content, encryption, leases, remains
+from localzure.services.blob.engine import blobs, blocks, conditions, content, encryption, immutability, leases, remains
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.keys import BLOCKS_PER_PAGE
 from localzure.services.blob.model import BLOCK_COUNT_MAX, BlobProperties, BlobRecord, Block, OnBlob
@@ -56,7 +56,7 @@ def create(engine: Engine, writer: Writer, command: CreateBlob, moment: Moment) 
     target = command.target
     place = blobs.locate(engine, writer, target, moment.now)
     current = blobs.committed(place.record)
-    blobs.check_overwrite(target, current, moment.now)
+    blobs.check_overwrite(engine, target, current, moment.now)
     record = blobs.new_record(target, place.container, command.properties, 0, current, moment)
     blobs.replace(engine, writer, target, place, record, moment)
     return record
@@ -82,6 +82,7 @@ def check(engine: Engine, reader: Reader, command: AppendBlock, size: int, momen
 def append(engine: Engine, writer: Writer, command: AppendBlock, block: Block, moment: Moment) -> Appended:
     """Append Block: a run of bytes of an extent, to retain."""
     key, record = check(engine, writer, command, block.size, moment)
+    immutability.check_mutable(record, moment.now)
     if record.is_sealed:
         raise BlobError("BlobIsSealed")
     if record.block_count >= BLOCK_COUNT_MAX:

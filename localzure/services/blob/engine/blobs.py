@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from localzure.services.blob.engine import accounts, conditions, containers, due, encryption, leases, remains, sharing
+from localzure.services.blob.engine import (
+    accounts,
+    conditions,
+    containers,
+    due,
+    encryption,
+    immutability,
+    leases,
+    remains,
+    sharing,
+)
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import BlobRecord
 from localzure.services.interface import SECOND, Instant
@@ -125,10 +135,10 @@ def find_readable(engine: Engine, reader: Reader, command: OnBlob, moment: Momen
 
 def check_put(engine: Engine, reader: Reader, target: OnBlob, moment: Moment) -> None:
     """Raise BlobError where a Put Blob or Put Block List would be refused as things stand."""
-    check_overwrite(target, committed(locate(engine, reader, target, moment.now).record), moment.now)
+    check_overwrite(engine, target, committed(locate(engine, reader, target, moment.now).record), moment.now)
 
 
-def check_overwrite(target: OnBlob, old: BlobRecord | None, now: Instant) -> None:
+def check_overwrite(engine: Engine, target: OnBlob, old: BlobRecord | None, now: Instant) -> None:
     """Raise BlobError where `old` must not be replaced.
 
     `If-None-Match: *` means: only where there is none. Who holds the lease and names it knows that there is one, and
@@ -141,15 +151,7 @@ def check_overwrite(target: OnBlob, old: BlobRecord | None, now: Instant) -> Non
     else:
         conditions.check_write(target.conditions, old)
     if old is not None:
-        check_mutable(old, now)
-
-
-def check_mutable(record: BlobRecord, now: Instant) -> None:
-    """Raise BlobError for a blob that a policy or a legal hold keeps as it is."""
-    if record.legal_hold:
-        raise BlobError("BlobImmutableDueToLegalHold")
-    if record.immutable_until is not None and record.immutable_until > now:
-        raise BlobError("BlobImmutableDueToPolicy")
+        immutability.check_replaceable(engine, target, old, now)
 
 
 def committed(record: BlobRecord | None) -> BlobRecord | None:
@@ -169,7 +171,7 @@ def put(
     """Put Blob: make or replace a block blob whose whole content is given, inline or as an extent to retain."""
     place = locate(engine, writer, target, moment.now)
     current = committed(place.record)
-    check_overwrite(target, current, moment.now)
+    check_overwrite(engine, target, current, moment.now)
     record = new_record(target, place.container, properties, length, current, moment)
     if isinstance(content, bytes):
         record.inline = content
@@ -222,6 +224,7 @@ def replace(engine: Engine, writer: Writer, target: OnBlob, place: Place, record
             remains.discard_content(engine, writer, old)
     if engine.features_of(target.account).is_versioned:
         record.version = moment.etag
+    containers.note_immutable(engine, writer, target, record)
     save(writer, place.key, record)
 
 
@@ -273,6 +276,7 @@ def set_metadata(engine: Engine, writer: Writer, command: SetBlobMetadata, momen
     target = command.target
     key, record = find_for_change(engine, writer, target, moment.now)
     encryption.check_change(engine, writer, target, record)
+    immutability.check_replaceable(engine, target, record, moment.now)
     if engine.features_of(target.account).is_versioned:
         container = containers.find(engine, writer, target.account, target.container)
         sharing.share(engine, writer, record)
@@ -285,6 +289,7 @@ def set_metadata(engine: Engine, writer: Writer, command: SetBlobMetadata, momen
 def set_headers(engine: Engine, writer: Writer, command: SetBlobHeaders, moment: Moment) -> BlobRecord:
     """Set Blob Properties: replace all system properties."""
     key, record = find_for_change(engine, writer, command.target, moment.now)
+    immutability.check_mutable(record, moment.now)
     record.headers = command.headers
     return save_changed(writer, key, record, moment)
 

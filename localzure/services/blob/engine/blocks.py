@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import blobs, conditions, content, due, encryption, leases, remains, sharing
+from localzure.services.blob.engine import (
+    blobs,
+    conditions,
+    containers,
+    content,
+    due,
+    encryption,
+    leases,
+    remains,
+    sharing,
+)
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.keys import BLOCKS_PER_PAGE
 from localzure.services.blob.model import (
@@ -101,7 +111,7 @@ def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment
     place = blobs.locate(engine, writer, command.target, moment.now)
     old = place.record
     current = blobs.committed(old)
-    blobs.check_overwrite(command.target, current, moment.now)
+    blobs.check_overwrite(engine, command.target, current, moment.now)
     if current is not None and current.kind != "BlockBlob":
         raise BlobError("InvalidBlobType")
     blobs.clear(engine, writer, place)
@@ -119,6 +129,7 @@ def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment
     record.content = write_list(engine, writer, chosen)
     if engine.features_of(command.target.account).is_versioned:
         record.version = moment.etag
+    containers.note_immutable(engine, writer, command.target, record)
     blobs.save(writer, place.key, record)
     return record
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import conditions, due, leases, remains
+from localzure.services.blob.engine import conditions, due, immutability, leases, remains
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import ContainerPage, ContainerRecord, Remains
 from localzure.services.interface import SECOND, Instant
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from localzure.services.blob.engine.leases import Leased
     from localzure.services.blob.engine.state import Engine, Moment
     from localzure.services.blob.model import (
+        BlobRecord,
         CreateContainer,
         LeaseContainer,
         ListContainers,
+        OnBlob,
         OnContainer,
+        RenameContainer,
         RestoreContainer,
         SetContainerAccess,
         SetContainerMetadata,
@@ -111,6 +114,32 @@ def _save_changed(
     return record
 
 
+def rename(engine: Engine, writer: Writer, command: RenameContainer, moment: Moment) -> None:
+    """Rename Container: give it, with everything in it, a name that is free."""
+    record = find(engine, writer, command.account, command.source)
+    leases.check_write(record.lease, command.source_lease_id, moment.now, "Container")
+    if writer.get(engine.keys.container(command.account, command.container)) is not None:
+        raise BlobError("ContainerAlreadyExists")
+    writer.delete(engine.keys.container(command.account, command.source))
+    record.etag, record.modified = moment.etag, moment.now
+    save(engine, writer, command.account, command.container, record)
+
+
+def save(engine: Engine, writer: Writer, account: str, container: str, record: ContainerRecord) -> None:
+    """Write a container's record."""
+    writer.put(engine.keys.container(account, container), _encode(record))
+
+
+def note_immutable(engine: Engine, writer: Writer, target: OnBlob, record: BlobRecord) -> None:
+    """Let a container know of a blob that is under a policy or a hold: who deletes the container has to look."""
+    if not record.legal_hold and record.immutable_until is None:
+        return
+    container = find(engine, writer, target.account, target.container)
+    if not container.has_immutable:
+        container.has_immutable = True
+        save(engine, writer, target.account, target.container, container)
+
+
 def delete(engine: Engine, writer: Writer, command: OnContainer, moment: Moment) -> None:
     """Remove a container at once; its blobs, which nobody can reach any more, are left to be swept.
 
@@ -119,6 +148,7 @@ def delete(engine: Engine, writer: Writer, command: OnContainer, moment: Moment)
     record = find(engine, writer, command.account, command.container)
     leases.check_write(record.lease, command.lease_id, moment.now, "Container")
     conditions.check_write(command.conditions, record)
+    immutability.check_container(engine, writer, record, moment.now)
     writer.delete(engine.keys.container(command.account, command.container))
     days = engine.features_of(command.account).container_retention_days
     if not days:

@@ -89,7 +89,7 @@ def copy(engine: Engine, writer: Writer, command: CopyBlob, moment: Moment) -> B
     source = find_source(engine, writer, command.source, moment)
     place = blobs.locate(engine, writer, target, moment.now)
     current = blobs.committed(place.record)
-    blobs.check_overwrite(target, current, moment.now)
+    blobs.check_overwrite(engine, target, current, moment.now)
     if command.is_put and source.kind != "BlockBlob":
         raise BlobError("InvalidBlobType")
     if current is not None and current.kind != source.kind and not command.is_put:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, conditions, copies, due, leases
+from localzure.services.blob.engine import blobs, conditions, containers, copies, due, leases
 from localzure.services.blob.engine.tiers import PREMIUM_TIERS
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import OnBlob  # noqa: TC001 - msgspec reads the annotations
@@ -101,6 +101,7 @@ def set_immutability(engine: Engine, writer: Writer, command: SetImmutability, m
     if command.until is not None and command.until <= moment.now:
         raise BlobError("InvalidHeaderValue", HeaderName="x-ms-immutability-policy-until-date")
     record.immutable_until, record.immutability_mode = command.until, command.mode
+    containers.note_immutable(engine, writer, command.target, record)
     blobs.save(writer, key, record)
     return record
 
@@ -110,6 +111,7 @@ def set_legal_hold(engine: Engine, writer: Writer, command: SetLegalHold, moment
     _check_feature(engine, command.target)
     key, record = blobs.find(engine, writer, command.target, moment.now)
     record.legal_hold = command.holds
+    containers.note_immutable(engine, writer, command.target, record)
     blobs.save(writer, key, record)
     return record
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
-from localzure.services.blob.engine import blobs, conditions, encryption, layers, leases
+from localzure.services.blob.engine import blobs, conditions, encryption, immutability, layers, leases
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import ByteRange, OnBlob  # noqa: TC001 - msgspec reads the annotations
 from localzure.services.storage_rest.times import Ticks  # noqa: TC001 - msgspec reads the annotations
@@ -84,7 +84,7 @@ def create(engine: Engine, writer: Writer, command: CreateBlob, moment: Moment) 
         raise BlobError("BlobTypeNotSupported")
     place = blobs.locate(engine, writer, target, moment.now)
     current = blobs.committed(place.record)
-    blobs.check_overwrite(target, current, moment.now)
+    blobs.check_overwrite(engine, target, current, moment.now)
     record = blobs.new_record(target, place.container, command.properties, command.length, current, moment)
     record.sequence_number = command.sequence_number
     record.layer = layers.create(engine, writer)
@@ -152,6 +152,7 @@ def _find(engine: Engine, reader: Reader, target: OnBlob, moment: Moment) -> tup
     conditions.check_write(target.conditions, record)
     if record.kind != "PageBlob":
         raise BlobError("InvalidBlobType")
+    immutability.check_mutable(record, moment.now)
     return key, record
 
 

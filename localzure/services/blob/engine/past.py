@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from localzure.services.blob.engine import accounts, blobs, conditions, due, encryption, leases, remains, sharing
+from localzure.services.blob.engine import (
+    accounts,
+    blobs,
+    conditions,
+    due,
+    encryption,
+    immutability,
+    leases,
+    remains,
+    sharing,
+)
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.model import DELETED_BASE, BlobRecord, OnBlob
 from localzure.services.interface import SECOND, Instant
@@ -99,7 +109,7 @@ def delete(engine: Engine, writer: Writer, command: DeleteBlob, moment: Moment) 
     if command.snapshots != "only":
         _delete_base(engine, writer, target, place.container.id, key, record, until, moment)
     for at, past in snapshots:
-        blobs.check_mutable(past, moment.now)
+        immutability.check_mutable(past, moment.now)
         _discard(engine, writer, at, past, until, moment)
     return until is None
 
@@ -128,7 +138,7 @@ def _delete_base(
     """Take a blob's own record away; with versions, its last state becomes one of them."""
     is_versioned = engine.features_of(target.account).is_versioned
     if not is_versioned:
-        blobs.check_mutable(record, moment.now)
+        immutability.check_mutable(record, moment.now)
     writer.delete(key)
     remains.discard_staging(engine, writer, record)
     record.staging = record.lease = None
@@ -153,7 +163,7 @@ def _delete_past(engine: Engine, writer: Writer, target: OnBlob, moment: Moment)
     """Delete one snapshot or version."""
     place = blobs.find_any(engine, writer, target, moment.now)
     key, record = blobs.find_for_change(engine, writer, target, moment.now)
-    blobs.check_mutable(record, moment.now)
+    immutability.check_mutable(record, moment.now)
     if key == engine.keys.blob(place.container.id, target.blob):
         raise BlobError("OperationNotAllowedOnRootBlob")
     until = blobs.retained_until(engine, writer, target.account, moment.now)
