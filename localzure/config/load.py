@@ -172,6 +172,7 @@ def _settings(
         **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path
         **some(snapshot_seconds="snapshots.every", snapshot_count="snapshots.keep"),
         faults=(*some(rules="faults").get("rules", ()), *some(rules="test_mode").get("rules", ())),
+        **some(rate_limits="limits", breakers="circuit_breaker", hosts="hosts"),
         accounts_file=accounts_file,
         entra=EntraOptions(**some(**{name: f"entra.{name}" for name in EntraOptions.__slots__})),
     )

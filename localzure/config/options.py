@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localzure.config import values
-from localzure.config.faults import fault_rules, retry_tests
+from localzure.config.trouble import breaker_rules, fault_rules, rate_limits, retry_tests
 
 PREFIX = "LOCALZURE_"
 """What every environment variable of ours starts with."""
@@ -138,6 +138,9 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("faults", None, fault_rules, "", "A list of fault rules that are armed from the start."),
     Option("test_mode", None, retry_tests, "", "Faults for a retry test: a mapping from service to its words."),
+    Option("limits", None, rate_limits, "", "Limits on rates: a list, or azure for Azure's own numbers."),
+    Option("circuit_breaker", None, breaker_rules, "", "When a service that fails is left alone: true, or its rules."),
+    Option("hosts", None, values.host_names, "", "Further host names, and the service (and account) of each."),
     Option("servicebus.key_name", None, values.text, "", "Name of the Service Bus namespace's key."),
     Option("servicebus.key", None, values.text, "", "The Service Bus namespace's key."),
 )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localzure.faults.rules import FaultRule
+    from localzure.throttling.breaker import BreakerRules
+    from localzure.throttling.limits import RateLimit
 
 Durability = Literal["process", "full", "none"]
 AuthLevel = Literal["off", "any", "verify"]
@@ -125,6 +127,15 @@ class StorageAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedHost:
+    """What a host name of the configuration stands for."""
+
+    service: Service
+    account: str = ""
+    """The account, for a host that names one; empty where the path does."""
+
+
+@dataclass(frozen=True, slots=True)
 class SharedAccessKey:
     """A named key of the Service Bus namespace."""
 
@@ -196,6 +207,11 @@ class Settings:
     """Host names, beside local ones, by which its own API may be called."""
     faults: tuple[FaultRule, ...] = ()
     """The fault rules that are armed from the start."""
+    rate_limits: tuple[RateLimit, ...] = ()
+    breakers: BreakerRules | None = None
+    """When a service that fails is left alone for a while; None is never."""
+    hosts: Mapping[str, NamedHost] = field(default_factory=dict)
+    """Further host names, in lower case and without a port, and what they name."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each value that is no default came from, by its path in the file: a flag, a variable, a file and path."""
     warnings: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
-from localzure.config.settings import SERVICES, AccountKind, AccountSku, Service, StorageAccount
+from localzure.config.settings import SERVICES, AccountKind, AccountSku, NamedHost, Service, StorageAccount
 
 Reader = Callable[[object, Path], object]
 
@@ -150,6 +150,22 @@ def hosts(raw: object, base: Path) -> tuple[str, ...]:
     """Host names, as a list or parted by commas."""
     names = raw.split(",") if isinstance(raw, str) else raw
     return tuple(host(one, base) for one in (names if isinstance(names, list) else [names]))
+
+
+def host_names(raw: object, base: Path) -> Mapping[str, NamedHost]:
+    """What further host names stand for: a mapping to a service, or to a mapping with service and account."""
+    if not isinstance(raw, Mapping):
+        raise expected("a mapping from host name to a service, or to {service, account}", raw)
+    found: dict[str, NamedHost] = {}
+    for name, given in raw.items():
+        parts = given if isinstance(given, Mapping) else {"service": given}
+        service, account = parts.get("service"), parts.get("account", "")
+        if service not in SERVICES or set(parts) - {"service", "account"}:
+            raise expected(f"one of {', '.join(SERVICES)}, or {{service, account}}", given, at=str(name))
+        if account and not _ACCOUNT_NAME.fullmatch(str(account)):
+            raise expected("an account name of 3 to 24 lower-case letters and digits", account, at=f"{name}.account")
+        found[host(name, base).lower()] = NamedHost(service, str(account))
+    return found
 
 
 def path(raw: object, base: Path) -> Path:

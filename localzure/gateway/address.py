@@ -2,14 +2,18 @@
 
 `resolve` is a pure function of the listener's default service, the Host header and the path as sent. In this order:
 
-1. **Host style.** A host of the form `{account}.{service}.{domain}`, with one of `DOMAINS` behind it, names both:
+1. **A host name of the configuration** (`hosts:`) names a service, and an account where it says one.
+2. **Host style.** A host of the form `{account}.{service}.{domain}`, with one of `DOMAINS` behind it, names both:
    `devstoreaccount1.blob.localhost:10000`, `devstoreaccount1.blob.core.windows.net`. The whole path is the resource.
    A website's host has a region before its service, or none: `devstoreaccount1.z13.web.core.windows.net`.
    `{namespace}.servicebus.windows.net` and `{namespace}.servicebus.localhost` name Service Bus, and
    `login.microsoftonline.com` the mock Entra ID.
-2. **A service's own port.** Everything else there is path style, whatever the host is called (`localhost`,
+3. **A service's own port.** Everything else there is path style, whatever the host is called (`localhost`,
    `host.docker.internal`, a container's name, an IP address): `/{account}/{resource}`.
-3. **The gateway.** The first segment names the service, the second the account: `/blob/{account}/{resource}`.
+4. **The gateway.** The first segment names the service, the second the account: `/blob/{account}/{resource}`.
+
+Behind a proxy that changes the host, `X-Original-Host` tells the one that the client used: it decides, and is in every
+URL of the reply.
 
 An account is written `{account}-secondary` to mean its read-only replica. Nothing is decoded here: what signatures
 cover and what names mean both start from the path as sent. Whether the account exists is for the service to say.
@@ -24,6 +28,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from localzure.services.interface import Address
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localzure.config.settings import NamedHost
     from localzure.services.interface import HttpRequest
 
 STORAGE_SERVICES = frozenset({"blob", "queue", "table", "web"})
@@ -52,22 +59,39 @@ class Host(NamedTuple):
     account: str = ""
 
 
-def resolve(default_service: str | None, request: HttpRequest) -> tuple[str | None, Address]:
+ORIGINAL_HOST = "x-original-host"
+"""The header in which a proxy tells the host that its client used."""
+
+_NO_HOSTS: Mapping[str, NamedHost] = {}
+
+
+def resolve(
+    default_service: str | None, request: HttpRequest, hosts: Mapping[str, NamedHost] = _NO_HOSTS
+) -> tuple[str | None, Address]:
     """Return (service, address) of a request on a listener whose default is `default_service` (None: the gateway).
 
-    The service is None where nothing names one; its address then has the whole path.
+    `hosts` are the names of the configuration. The service is None where nothing names one; its address then has the
+    whole path.
     """
     path = request.raw_path.removeprefix("/")
-    origin = f"{request.scheme}://{request.host}"
-    host = parse_host(request.host)
-    if host.service is not None:
+    name = request.headers.get(ORIGINAL_HOST) or request.host
+    origin = f"{request.scheme}://{name}"
+    host = _named(name, hosts) if hosts else parse_host(name)
+    if host.service is not None and (host.account or host.service not in STORAGE_SERVICES):
         return host.service, _address(host.account, path, origin)
+    default_service = host.service or default_service
     if default_service is not None:
         return default_service, _path_style(default_service, path, origin)
     prefix, _, rest = path.partition("/")
     if prefix in STORAGE_SERVICES or prefix in {"servicebus", "entra"}:
         return prefix, _path_style(prefix, rest, f"{origin}/{prefix}")
     return None, Address("", secondary=False, path=path, base_url=origin)
+
+
+def _named(host: str, hosts: Mapping[str, NamedHost]) -> Host:
+    """Read a host that may be one of the configuration."""
+    found = hosts.get(host.lower() if host.startswith("[") else host.lower().partition(":")[0])
+    return parse_host(host) if found is None else Host(found.service, found.account)
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from localzure.faults.injector import Injector
     from localzure.server.driver import Channel
     from localzure.services.interface import AmqpService
+    from localzure.throttling.limits import Limits
 
 UNSENT_BYTES_MAX = 1024 * 1024
 """Bytes that may wait for the client, in the protocol core, before it is given no more."""
@@ -27,6 +28,7 @@ class AmqpDriver:
         container_id: str,
         call_later: Callable[[float, Callable[[], None]], object],
         injector: Injector,
+        limits: Limits,
     ) -> None:
         """Made when a connection's first bytes are AMQP. Is the `AmqpHost` of the service's peer."""
         self._channel = channel
@@ -36,7 +38,7 @@ class AmqpDriver:
         self._is_lost = False
         self._core = FaultyConnection(container_id, injector, self)
         self._peer = service.connected(self._core, self)
-        self._events = FaultyPeer(self._peer, self._core, injector, self)
+        self._events = FaultyPeer(self._peer, self._core, injector, self, limits)
 
     @property
     def peer(self) -> str:

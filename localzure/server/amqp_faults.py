@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from localzure.faults.injector import Fault, Injector
     from localzure.faults.rules import Effect
     from localzure.services.interface import AmqpPeer
+    from localzure.throttling.limits import Limits
     from localzure_protocols.amqp.events import AmqpEvent, Link
 
 SERVER_BUSY = "com.microsoft:server-busy"
@@ -90,11 +91,9 @@ class FaultyConnection(AmqpConnection):
 
     def strike(self, link: Link, operation: str) -> Fault | None:
         """What goes wrong with what happens on a link."""
-        address = (link.target if link.is_receiver else link.source).address or ""
-        entity = normalize(address)
-        if entity.lower() == CBS_NODE or parse_address(address).is_management:
+        if is_node(link):
             return None
-        situation = Situation("servicebus", operation, entity, (self._host.peer, self.client))
+        situation = Situation("servicebus", operation, normalize(_address(link)), (self._host.peer, self.client))
         return self._injector.strike("amqp", situation)
 
     def _grant_late(self, link: Link, credit: int) -> None:
@@ -105,12 +104,13 @@ class FaultyConnection(AmqpConnection):
 class FaultyPeer:
     """Passes a connection's events on to the service, but for what goes wrong."""
 
-    def __init__(self, peer: AmqpPeer, core: FaultyConnection, injector: Injector, host: Host) -> None:
+    def __init__(self, peer: AmqpPeer, core: FaultyConnection, injector: Injector, host: Host, limits: Limits) -> None:
         """`peer` is the service's side of the connection."""
         self._peer = peer
         self._core = core
         self._injector = injector
         self._host = host
+        self._limits = limits
         self._held: list[AmqpEvent] = []
         self._gone: set[Link] = set()
 
@@ -119,7 +119,7 @@ class FaultyPeer:
         for event in events:
             if isinstance(event, ConnectionOpened):
                 self._core.client = event.container_id
-        if not self._injector.amqp and not self._held:
+        if not self._injector.amqp and not self._held and not self._limits.limits:
             self._peer.handle(events)
             return
         passing: list[AmqpEvent] = []
@@ -137,6 +137,8 @@ class FaultyPeer:
         if not isinstance(event, LinkAttached | MessageReceived | LinkFlow | OutcomeReceived):
             return [event]
         if event.link in self._gone:
+            return []
+        if self._limits.limits and isinstance(event, MessageReceived) and self._is_over_limit(event):
             return []
         fault = self._core.strike(event.link, _OPERATIONS[type(event)])
         return [event] if fault is None else self._strike(event, fault)
@@ -166,6 +168,14 @@ class FaultyPeer:
             return [OutcomeReceived(link, event.delivery, Modified(delivery_failed=True), settled=True)]
         return [event]
 
+    def _is_over_limit(self, event: MessageReceived) -> bool:
+        """Whether a message is one too many; its sender is told to try again."""
+        if event.settled or is_node(event.link) or not self._limits.draw("servicebus", "", self._host.peer):
+            return False
+        self._core.settle(event.delivery, Rejected(AmqpError(SERVER_BUSY, "The server is busy. Error code: 50009.")))
+        AmqpConnection.grant_credit(self._core, event.link, 1)
+        return True
+
     def _detach(self, link: Link, error: AmqpError, *, is_attached: bool) -> list[AmqpEvent]:
         if not is_attached:
             self._core.refuse_link(link, error)
@@ -179,6 +189,16 @@ class FaultyPeer:
         held, self._held = self._held, []
         self._peer.handle(held[:1])
         self.handle(held[1:])
+
+
+def is_node(link: Link) -> bool:
+    """Whether a link is to `$cbs` or `$management`, not to an entity."""
+    address = _address(link)
+    return normalize(address).lower() == CBS_NODE or parse_address(address).is_management
+
+
+def _address(link: Link) -> str:
+    return (link.target if link.is_receiver else link.source).address or ""
 
 
 _OPERATIONS: dict[type, str] = {

@@ -12,8 +12,8 @@ from localzure.services.interface import Address
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localzure.config.settings import Listener
-    from localzure.server.http_faults import HttpFaults
+    from localzure.config.settings import Listener, NamedHost
+    from localzure.server.gates import Gates
     from localzure.server.own_api.service import OwnApi
     from localzure.services.interface import HttpReply, HttpRequest, HttpService, ServiceError
     from localzure_storage.store import StorageError
@@ -24,17 +24,20 @@ _OWN = Address("", secondary=False, path="", base_url="")
 class Router:
     """Routes requests to HTTP services by listener, host and path."""
 
-    def __init__(self, services: Mapping[str, HttpService], own_api: OwnApi, faults: HttpFaults) -> None:
-        """`services` are those that run, by name."""
+    def __init__(
+        self, services: Mapping[str, HttpService], own_api: OwnApi, gates: Gates, hosts: Mapping[str, NamedHost]
+    ) -> None:
+        """`services` are those that run, by name; `hosts` are the host names of the configuration."""
         self._services = services
         self._own_api = own_api
-        self._faults = faults
+        self._gates = gates
+        self._hosts = hosts
 
     def route(self, request: HttpRequest, listener: Listener) -> tuple[HttpService, Address]:
         """Return who answers `request`, and for which account. Raises ServiceError."""
         if self._own_api.answers(request):
             return self._own_api, _OWN
-        service, address = resolve(listener.service, request)
+        service, address = resolve(listener.service, request, self._hosts)
         if (service is None or request.raw_path.startswith("/.")) and is_entra(request.raw_path):
             # No account has a name that begins with a dot, and the gateway's other paths begin with a service's name.
             service, address = "entra", Address("", False, request.raw_path[1:], f"{request.scheme}://{request.host}")
@@ -43,8 +46,8 @@ class Router:
         answering = self._services.get(service)
         if answering is None:
             raise NoServiceError(f"The service {service} has no HTTP interface here, or is switched off.")
-        if service != "entra" and self._faults.concern(request):
-            answering = self._faults.before(service, answering, request, address)
+        if service != "entra":
+            answering = self._gates.before(service, answering, request, address)
         return answering, address
 
     def refuse(

@@ -17,12 +17,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from localzure.faults.injector import Injector
-from localzure.server import limits, logs
+from localzure.server import limits as process_limits
+from localzure.server import logs
 from localzure.server.amqp import AmqpDriver
 from localzure.server.background import keep_accounts, keep_sweeping
 from localzure.server.clock import SystemClock, VirtualClock
 from localzure.server.connection import Connections
 from localzure.server.entropy import SystemEntropy
+from localzure.server.gates import Gates
 from localzure.server.health import Health
 from localzure.server.http import HttpContext, HttpDriver
 from localzure.server.http_faults import HttpFaults
@@ -44,6 +46,8 @@ from localzure.server.tls import tls_driver
 from localzure.server.transactions import TickTransactions
 from localzure.server.trust import Trust
 from localzure.server.websocket import wants_websocket, websocket_driver
+from localzure.throttling.breaker import BreakerRules
+from localzure.throttling.limits import Limits
 from localzure_protocols.http1 import Http1Connection
 from localzure_protocols.http2 import Http2Connection
 from localzure_protocols.sniff import Wire
@@ -80,7 +84,7 @@ def run(settings: Settings, announce: Announce) -> int:
     StartupError when the server cannot start, with nothing left behind.
     """
     logs.configure(settings.log, settings.secrets())
-    shortage = limits.raise_descriptor_limit()
+    shortage = process_limits.raise_descriptor_limit()
     for line in (*settings.warnings, *([shortage] if shortage else [])):
         _log.warning(line)
     clock, entropy = VirtualClock(), SystemEntropy()
@@ -187,8 +191,11 @@ class Server:
         loop: asyncio.AbstractEventLoop,
     ) -> Connections:
         """Wire the protocols to the services."""
-        injector = self._injector
-        router = Router(services.http, own_api, HttpFaults(injector, self._clock, loop.call_later))
+        injector, monotonic = self._injector, self._clock.monotonic
+        limits = Limits(self._settings.rate_limits, monotonic)
+        faults = HttpFaults(injector, self._clock, loop.call_later)
+        gates = Gates(faults, limits, self._settings.breakers or BreakerRules(), monotonic)
+        router = Router(services.http, own_api, gates, self._settings.hosts)
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
         factories: dict[Wire, Callable[[Channel], Driver]] = {
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
@@ -197,7 +204,7 @@ class Server:
         if services.amqp is not None:
             container_id = f"{self._entropy.uuid().hex}_G0"
             factories[Wire.AMQP] = lambda channel: AmqpDriver(
-                channel, services.serving_amqp(), container_id, loop.call_later, injector
+                channel, services.serving_amqp(), container_id, loop.call_later, injector, limits
             )
 
         def upgrade(channel: Channel, request: Request) -> Driver | None:

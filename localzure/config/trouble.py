@@ -1,4 +1,4 @@
-"""How fault rules are read from a configuration file."""
+"""How fault rules, limits on rates and circuit breakers are read from a configuration file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localzure.faults.rules import FaultRule
+    from localzure.throttling.breaker import BreakerRules
+    from localzure.throttling.limits import RateLimit
 
 
 def fault_rules(raw: object, _base: Path) -> tuple[FaultRule, ...]:
@@ -42,3 +44,29 @@ def retry_tests(raw: object, _base: Path) -> tuple[FaultRule, ...]:
         except msgspec.ValidationError as error:
             raise RefusedError(f"expected the words of a retry test: {error}", at=str(service)) from None
     return tuple(rule for rule in rules if rule is not None)
+
+
+def rate_limits(raw: object, _base: Path) -> tuple[RateLimit, ...]:
+    """Limits on rates: a list of mappings, or `azure` for Azure's own numbers."""
+    import msgspec
+
+    from localzure.throttling.limits import AZURE, RateLimit
+
+    if raw == "azure":
+        return AZURE
+    try:
+        return tuple(msgspec.convert(raw, list[RateLimit]))
+    except msgspec.ValidationError as error:
+        raise RefusedError(f"expected 'azure' or a list of limits: {error}") from None
+
+
+def breaker_rules(raw: object, _base: Path) -> BreakerRules:
+    """When circuit breakers open and close: true for the defaults, or a mapping."""
+    import msgspec
+
+    from localzure.throttling.breaker import BreakerRules
+
+    try:
+        return BreakerRules(enabled=raw) if isinstance(raw, bool) else msgspec.convert(raw, BreakerRules)
+    except msgspec.ValidationError as error:
+        raise RefusedError(f"expected true, false or the rules of circuit breakers: {error}") from None

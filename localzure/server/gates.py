@@ -1,0 +1,135 @@
+"""What stands between the router and a service: limits on rates, faults, and a circuit breaker, in this order.
+
+Each is off by default, and then a request passes without a look. A gate that has something to say puts a service of
+its own before the one that would answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from localzure.services.interface import ServiceError
+from localzure.services.servicebus.admin.errors import AdminError
+from localzure.services.storage_rest.errors import StorageRestError
+from localzure.throttling.breaker import BreakerState, CircuitBreaker
+from localzure_storage.store import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localzure.server.http_faults import HttpFaults
+    from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, HttpService
+    from localzure.throttling.breaker import BreakerRules
+    from localzure.throttling.limits import Limits
+
+FAILED_STATUS_MIN = 500
+"""From here on a refusal is the service's fault, not the client's."""
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Gates:
+    """The gates of all services."""
+
+    def __init__(
+        self, faults: HttpFaults, limits: Limits, breakers: BreakerRules, monotonic: Callable[[], float]
+    ) -> None:
+        self._faults = faults
+        self._limits = limits
+        self._rules = breakers
+        self._monotonic = monotonic
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    @property
+    def breakers(self) -> dict[str, BreakerState]:
+        """The state of every breaker that a request has met."""
+        return {name: breaker.state for name, breaker in self._breakers.items()}
+
+    def before(self, name: str, service: HttpService, request: HttpRequest, address: Address) -> HttpService:
+        """Return who answers a request for `service`. Raises ServiceError."""
+        if self._limits.limits and (wait := self._limits.draw(name, address.account, request.peer)):
+            return _Refusing(service, busy(name, wait))
+        if self._faults.concern(request):
+            service = self._faults.before(name, service, request, address)
+        if self._rules.enabled:
+            service = self._watched(name, service)
+        return service
+
+    def _watched(self, name: str, service: HttpService) -> HttpService:
+        breaker = self._breakers.get(name)
+        if breaker is None:
+            tell = partial(_tell, name)
+            breaker = self._breakers[name] = CircuitBreaker(self._rules, self._monotonic, tell)
+        wait = breaker.admit()
+        return _Refusing(service, busy(name, wait)) if wait else _Watched(service, breaker)
+
+
+def busy(name: str, seconds: float) -> ServiceError:
+    """What a service answers when it is asked too much, or cannot be asked; to be tried again in so many seconds."""
+    headers = (("retry-after", str(math.ceil(seconds))),)
+    if name == "servicebus":
+        return AdminError(503, "The server is busy. Please retry the operation.", 50009, headers)
+    return StorageRestError("ServerBusy", headers=headers)
+
+
+def _tell(name: str, before: BreakerState, after: BreakerState) -> None:
+    _log.warning("the circuit breaker of %s is %s (was %s)", name, after.value, before.value)
+
+
+class _Refusing:
+    """Refuses one request in the name of a service (an `HttpService`)."""
+
+    def __init__(self, service: HttpService, error: ServiceError) -> None:
+        self._error = error
+        self.refuse, self.operation_name = service.refuse, service.operation_name
+
+    def accept(self, request: HttpRequest, address: Address) -> BodySink:
+        del request, address
+        raise self._error
+
+
+class _Watched:
+    """Lets one request through, and tells the breaker how it ended (an `HttpService` and its `BodySink`)."""
+
+    def __init__(self, service: HttpService, breaker: CircuitBreaker) -> None:
+        self._service = service
+        self._breaker = breaker
+        self._sink: BodySink | None = None
+        self.refuse, self.operation_name = service.refuse, service.operation_name
+
+    def accept(self, request: HttpRequest, address: Address) -> BodySink:
+        self._sink = self._step(lambda: self._service.accept(request, address))
+        return self
+
+    def write(self, data: bytes) -> None:
+        sink = self._accepted()
+        self._step(lambda: sink.write(data))
+
+    def finish(self) -> HttpReply:
+        reply = self._step(self._accepted().finish)
+        self._breaker.succeeded()
+        return reply
+
+    def abandon(self) -> None:
+        self._breaker.left()
+        self._accepted().abandon()
+
+    def _accepted(self) -> BodySink:
+        assert self._sink is not None, "a body follows its head"
+        return self._sink
+
+    def _step(self, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except (ServiceError, StorageError) as error:
+            is_ours = isinstance(error, StorageError) or getattr(error, "status", 0) >= FAILED_STATUS_MIN
+            (self._breaker.failed if is_ours else self._breaker.succeeded)()
+            raise
+        except Exception:
+            self._breaker.failed()
+            raise
