@@ -18,6 +18,7 @@ from localzure.cli.exits import run_command
 from localzure.cli.faults import faults
 from localzure.cli.health import health
 from localzure.cli.reset import reset
+from localzure.cli.servicebus import servicebus
 from localzure.cli.snapshot import snapshot
 from localzure.cli.start import start
 
@@ -40,6 +41,7 @@ localzure.add_command(clock)
 localzure.add_command(faults)
 localzure.add_command(health)
 localzure.add_command(reset)
+localzure.add_command(servicebus)
 localzure.add_command(snapshot)
 
 

@@ -9,6 +9,7 @@ from localzure.auth.accounts import Accounts
 from localzure.auth.tokens import TokenVerifier
 from localzure.server.aside import LoopAside
 from localzure.server.generations import Generations
+from localzure.server.own_api.servicebus import ServiceBusCalls
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
@@ -227,6 +228,7 @@ class Builder:
         """Let clients that connect from now on have this service."""
         self._services.amqp = service
         self._services.http["servicebus"] = service.admin
+        self._services.routes["servicebus"] = ServiceBusCalls(service.desk).routes()
         self._services.sweeps["servicebus"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
 
     def renew_servicebus(self) -> None:

@@ -11,6 +11,7 @@ from localzure.services.servicebus.access import Authority
 from localzure.services.servicebus.admin.http import AdminService
 from localzure.services.servicebus.admin.rules import access_keys
 from localzure.services.servicebus.amqp.peer import ServiceBusPeer
+from localzure.services.servicebus.desk import Desk
 from localzure.services.servicebus.dispatch import Dispatch
 from localzure.services.servicebus.engine import remains
 from localzure.services.servicebus.engine.broker import Broker
@@ -52,7 +53,9 @@ class ServiceBusService:
         self._broker.on_deleted = self._entity_deleted
         self._receivers = Receivers(self._broker, self._dispatch)
         self.admin = AdminService(context, self._broker, self._authority, self._receivers)
-        """The administration API over HTTP."""
+        """The administration API, and messages, over HTTP."""
+        self.desk = Desk(self._broker)
+        """What LocalZure's own API does with the namespace."""
 
     def start(self, seeds: Sequence[QueueSeed] = ()) -> None:
         """Create what is seeded, or the sample queue where there is neither a seed nor an entity, and set the alarm.

@@ -21,6 +21,7 @@ from localzure.services.servicebus.rest.messages import (
     Message,
     decode_message,
     encode_message,
+    encode_text,
     require_properties,
 )
 from localzure.services.servicebus.rest.receivers import Receiver
@@ -237,7 +238,7 @@ def _read_one(given: Mapping[str, Any]) -> Message:
     body, broker = given.get("Body", ""), given.get("BrokerProperties", {})
     if not isinstance(body, str) or not isinstance(broker, dict):
         raise bad_request("A message of a batch has a 'Body', a text, and 'BrokerProperties', an object.")
-    return Message(body.encode(), dict(broker), require_properties(given.get("UserProperties")))
+    return Message(encode_text(body), dict(broker), require_properties(given.get("UserProperties")))
 
 
 def _nothing() -> None:

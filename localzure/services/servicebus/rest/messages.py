@@ -64,6 +64,15 @@ _FIELDS = (
 )
 """Broker properties that are texts. Those that are not listed anywhere here are ignored, as by Azure."""
 
+BROKER_NAMES = (
+    *(row.name for row in _FIELDS),
+    "ForcePersistence",
+    "ScheduledEnqueueTimeUtc",
+    "TimeToLive",
+    "TimeToLiveTimeSpan",
+)
+"""The broker properties that a sender sets."""
+
 _SCHEDULED = "x-opt-scheduled-enqueue-time"
 
 
@@ -113,8 +122,11 @@ def encode_message(message: Message, now: int) -> bytes:
     return b"".join(parts)
 
 
-def decode_message(payload: bytes) -> Message:
-    """Read a message that is given out: its encoded sections with the broker's annotations in front."""
+def decode_message(payload: bytes, *, is_delivered: bool = True) -> Message:
+    """Read a message that is given out: its encoded sections with the broker's annotations in front.
+
+    One that is delivered counts this delivery too.
+    """
     sections = split(payload)
     properties, annotations = sections.properties(), sections.message_annotations()
     header = sections.header()
@@ -125,7 +137,7 @@ def decode_message(payload: bytes) -> Message:
             broker[row.name] = _told(value)
     state = annotations.get("x-opt-message-state", MessageState.ACTIVE)
     broker |= {
-        "DeliveryCount": (header.delivery_count or 0) + 1,
+        "DeliveryCount": (header.delivery_count or 0) + is_delivered,
         "EnqueuedSequenceNumber": annotations.get("x-opt-enqueue-sequence-number", 0),
         "EnqueuedTimeUtc": _date(annotations.get("x-opt-enqueued-time")),
         "SequenceNumber": annotations.get("x-opt-sequence-number", 0),
@@ -154,6 +166,14 @@ def read_broker_properties(text: str) -> dict[str, Any]:
     return found
 
 
+def encode_text(text: str) -> bytes:
+    """A body that JSON has as a text. Raises ServiceBusError (ARGUMENT)."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise _wrong("The body of a message has half a character (an unpaired surrogate).") from None
+
+
 def require_properties(given: object) -> dict[str, Any]:
     """Return the properties of a message's own that JSON has. Raises ServiceBusError (ARGUMENT)."""
     if given is None:
@@ -169,7 +189,7 @@ def require_properties(given: object) -> dict[str, Any]:
 def shown(value: object) -> object:
     """A property's value as JSON has it."""
     if isinstance(value, datetime):
-        return f"{value:%a, %d %b %Y %H:%M:%S} GMT"
+        return http_date(Instant(int(value.timestamp()) * MICROSECONDS))
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
@@ -233,8 +253,8 @@ def _instant(name: str, value: object) -> int:
     return found
 
 
-def _date(milliseconds: object) -> str:
-    return http_date(Instant(int(milliseconds) * 1000)) if isinstance(milliseconds, int) else ""
+def _date(milliseconds: object) -> datetime | None:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if isinstance(milliseconds, int) else None
 
 
 def _seconds(microseconds: int) -> float | int:
