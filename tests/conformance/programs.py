@@ -117,6 +117,7 @@ def environment_of(azure: LocalZure) -> dict[str, str]:
     """What every program finds in its environment."""
     return {
         "STORAGE": azure.connection_strings["storage"],
+        "STORAGE_TLS": azure.tls_connection_strings["storage"],
         "SERVICEBUS": azure.connection_strings["servicebus"],
         "SERVICEBUS_TLS": over_tls(azure),
         "SERVICEBUS_ADMINISTRATION": over_tls(azure, "servicebus"),

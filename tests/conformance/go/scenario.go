@@ -17,6 +17,9 @@ import (
 const timeMax = 60 * time.Second
 
 var programs = map[string]func(){
+	"blob":                       blobs,
+	"queue":                      queues,
+	"table":                      tables,
 	"service_bus_administration": serviceBusAdministration,
 	"service_bus_queues":         serviceBusQueues,
 	"service_bus_sessions":       serviceBusSessions,
