@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 from xml.etree import ElementTree as ET
@@ -22,6 +22,7 @@ from localzure.services.interface import (
     HttpReply,
     HttpRequest,
     Instant,
+    LaterReply,
     ServiceContext,
     ServiceError,
 )
@@ -37,11 +38,14 @@ OTHER_KEY = base64.b64encode(b"another key of another account").decode()
 VERSION = "2026-10-06"
 
 
-class NoAlarm:
-    """The Blob service has no deadlines."""
+class JobAlarm:
+    """What the Blob service asks to be called for: the next step of what takes longer than an event."""
+
+    is_set = False
 
     def set(self, at: Instant | None) -> None:
-        raise AssertionError("the Blob service sets no alarm")
+        assert at == 0, "it has no deadlines"
+        self.is_set = True
 
 
 @dataclass
@@ -83,12 +87,14 @@ class BlobWorld:
         root = Subspace(b"")
         self.transactions = TickTransactions(self.store, self.clock, lambda _commit: None)
         self.extents = Extents(root.subspace("extents"))
+        self.alarm = JobAlarm()
         self.context = ServiceContext(
-            self.transactions, self.clock, SeededEntropy(), NoAlarm(), root.subspace("blob"), self.extents
+            self.transactions, self.clock, SeededEntropy(), self.alarm, root.subspace("blob"), self.extents
         )
         accounts = {ACCOUNT: (base64.b64decode(KEY),), "other": (base64.b64decode(OTHER_KEY), b"second")}
         self.service = BlobService(self.context, BlobSettings(accounts, self.level, self.features))
         self.requests = 0
+        self.steps = 0
 
     def describe(
         self,
@@ -141,11 +147,38 @@ class BlobWorld:
             for piece in pieces:
                 sink.write(piece)
                 self.transactions.commit()
-            return self.settle(request, sink.finish())
+            return self.settle(request, self.wait(sink.finish()))
         except (ServiceError, StorageError) as error:
             if sink is not None:
                 sink.abandon()
             return self.settle(request, self.service.refuse(request, error))
+
+    def wait(self, reply: HttpReply) -> HttpReply:
+        """Give a reply that comes later the events that it takes."""
+        if not isinstance(reply, LaterReply):
+            return reply
+        made: list[HttpReply | Exception] = []
+
+        def take(make: Callable[[], HttpReply]) -> None:
+            try:
+                made.append(make())
+            except (ServiceError, StorageError) as error:
+                made.append(error)
+
+        reply.then(take)
+        while not made:
+            self.work()
+        if isinstance(made[0], Exception):
+            raise made[0]
+        return made[0]
+
+    def work(self) -> None:
+        """One event of what takes longer: a step, in a tick of its own."""
+        assert self.alarm.is_set, "somebody has to go on"
+        self.alarm.is_set = False
+        self.service.expire()
+        self.transactions.commit()
+        self.steps += 1
 
     def settle(self, request: HttpRequest, reply: HttpReply) -> Answer:
         """Commit, as the end of a tick does, then give the reply to the client, or what is left of it."""

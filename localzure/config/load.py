@@ -170,6 +170,7 @@ def _settings(
         **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services", drop_in="drop_in"),
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
         **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path
+        **some(allow_external_sources="storage.allow_external_sources"),
         **some(snapshot_seconds="snapshots.every", snapshot_count="snapshots.keep"),
         faults=(*some(rules="faults").get("rules", ()), *some(rules="test_mode").get("rules", ())),
         **some(rate_limits="limits", breakers="circuit_breaker", hosts="hosts"),

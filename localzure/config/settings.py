@@ -189,6 +189,8 @@ class Settings:
     tls_password: str | None = field(default=None, repr=False)
     """The password of the key, or of the PFX."""
     auth: AuthLevel = "verify"
+    allow_external_sources: bool = False
+    """Whether the source of a copy may be on another server."""
     log: LogSettings = field(default_factory=LogSettings)
     services: tuple[Service, ...] = SERVICES
     """The services that run, in the order of `SERVICES`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from localzure.auth.accounts import Accounts
 from localzure.auth.tokens import TokenVerifier
 from localzure.server.aside import LoopAside
+from localzure.server.fetching import LoopFetch
 from localzure.server.generations import Generations
 from localzure.server.own_api.servicebus import ServiceBusCalls
 from localzure.server.startup import StartupError
@@ -55,6 +56,7 @@ class Services:
     accounts: Accounts
     """The storage accounts, shared by all that serve them."""
     aside: LoopAside
+    fetch: LoopFetch
     features: dict[str, AccountFeatures] = field(default_factory=dict)
     """What each account's Blob service is told to be, shared with it."""
     http: dict[str, HttpService] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Services:
     def close(self) -> None:
         """Cancel what is armed."""
         self.aside.close()
+        self.fetch.close()
         for alarm in self.alarms.values():
             alarm.ring = _nothing
             alarm.cancel()
@@ -117,7 +120,7 @@ class Builder:
         self._extents = Extents(ROOT.subspace("extents"))
         self._generations = Generations(ROOT)
         self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
-        self._services = Services(accounts=self._accounts, aside=LoopAside(loop))
+        self._services = Services(accounts=self._accounts, aside=LoopAside(loop), fetch=LoopFetch(loop))
 
     def build(self) -> Services:
         """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
@@ -178,8 +181,11 @@ class Builder:
         self._accounts.tokens = TokenVerifier(service.ring, [secret.encode() for secret in given.trusted_secrets])
 
     def _build_blob(self) -> None:
-        context, _ = self._context("blob")
-        service = BlobService(context, BlobSettings(self._accounts, self._settings.auth, self._services.features))
+        context, alarm = self._context("blob")
+        fetch = self._services.fetch if self._settings.allow_external_sources else None
+        settings = BlobSettings(self._accounts, self._settings.auth, self._services.features, fetch)
+        service = BlobService(context, settings)
+        alarm.ring = service.expire
         self._services.http["blob"] = service
         self._services.http["web"] = service.website
         self._services.sweeps["blob"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)

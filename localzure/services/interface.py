@@ -102,6 +102,34 @@ class Aside(Protocol):
         ...
 
 
+class FetchSink(Protocol):
+    """Takes what another server answers. One of `end` and `failed` ends it."""
+
+    def head(self, status: int, headers: dict[str, str]) -> None:
+        """The reply begins; header names in lower case. May raise to refuse it, which is told to `failed`."""
+        ...
+
+    def data(self, data: bytes) -> None:
+        """The next piece of its body. May raise as `head` does."""
+        ...
+
+    def end(self) -> None:
+        """The reply is complete."""
+        ...
+
+    def failed(self, error: Exception | None) -> None:
+        """It came to nothing: what a method raised, or None where the other server cannot be had."""
+        ...
+
+
+class Fetch(Protocol):
+    """Gets something from another server, in events of its own."""
+
+    def __call__(self, url: str, headers: dict[str, str], sink: FetchSink) -> None:
+        """GET an http or https URL; redirects are not followed."""
+        ...
+
+
 @dataclass(slots=True)
 class ServiceContext:
     """What a service is built from."""
@@ -184,11 +212,17 @@ class LaterReply(HttpReply):
         self._abandon = abandon
         self._hurry = hurry
         self._take: Callable[[Callable[[], HttpReply]], None] | None = None
+        self._touches: list[Callable[[HttpReply], None]] = []
 
     def answer(self, make: Callable[[], HttpReply]) -> None:
         """Reply as `make` says, which is called as `BodySink.finish` is: it may write, and raise ServiceError."""
         if self._take is not None:
-            self._take(make)
+            touches = self._touches
+            self._take(make if not touches else lambda: _touched(make(), touches))
+
+    def touch(self, change: Callable[[HttpReply], None]) -> None:
+        """Have the reply changed once it is there, by whoever hands this one on."""
+        self._touches.append(change)
 
     def ready(self, reply: HttpReply) -> None:
         """The reply is there."""
@@ -224,6 +258,12 @@ class NoReply(HttpReply):
 
 class StreamBrokenError(Exception):
     """Raised by the body of a reply that is to break off where it is."""
+
+
+def _touched(reply: HttpReply, touches: Sequence[Callable[[HttpReply], None]]) -> HttpReply:
+    for touch in touches:
+        touch(reply)
+    return reply
 
 
 class BodySource(Protocol):

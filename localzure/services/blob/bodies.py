@@ -58,6 +58,10 @@ class Upload:
                 self._append(writer)
             self._transactions.after_commit(_nothing, self._fail)
 
+    def sum(self, data: bytes) -> None:
+        """Take a piece into the sums alone: it is kept elsewhere."""
+        self._summing.update(data)
+
     def sums(self) -> Sums:
         """The sums of what arrived."""
         return self._summing.sums()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localzure.services.blob.engine.state import Engine, Moment
+from localzure.services.blob.jobs import Jobs
 from localzure.services.blob.keys import BlobKeys
 from localzure.services.storage_rest.times import EntityTags, Ticks
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Address,
         Clock,
         Entropy,
+        Fetch,
         HttpReply,
         HttpRequest,
         ServiceContext,
@@ -63,6 +65,9 @@ class Parts:
     serve: Serve
     refuse: Callable[[HttpRequest, ServiceError], HttpReply]
     """Writes an error as a reply."""
+    jobs: Jobs
+    fetch: Fetch | None
+    """Gets the sources of copies from other servers; None where that is not allowed."""
     tags: EntityTags = field(default_factory=EntityTags)
 
     @classmethod
@@ -75,6 +80,7 @@ class Parts:
         admit: Admit,
         serve: Serve,
         refuse: Callable[[HttpRequest, ServiceError], HttpReply],
+        fetch: Fetch | None,
     ) -> Parts:
         """Build the parts from what the server gives."""
         engine = Engine(BlobKeys(context.space), context.extents, features)
@@ -89,6 +95,8 @@ class Parts:
             admit=admit,
             serve=serve,
             refuse=refuse,
+            jobs=Jobs(context.alarm),
+            fetch=fetch,
         )
 
     def writing(self) -> Moment:

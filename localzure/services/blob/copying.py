@@ -5,24 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localzure.services.blob import checksums, growing_requests, replies, requests, sources
+from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES
 from localzure.services.blob.checksums import Promise, Sums
-from localzure.services.blob.engine import appends, blocks, copies, pages
+from localzure.services.blob.engine import appends, blobs, blocks, copies, pages
 from localzure.services.blob.engine.copies import CopyBlob
 from localzure.services.blob.errors import BlobError
+from localzure.services.blob.gathering import Fetching, Gathering
 from localzure.services.blob.handling import writing
-from localzure.services.interface import HttpReply
+from localzure.services.blob.model import Block, CopyState
+from localzure.services.interface import HttpReply, LaterReply
 from localzure.services.storage_rest.sinks import Bodiless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localzure.services.blob.bodies import Upload
     from localzure.services.blob.call import Call
     from localzure.services.blob.engine.copies import Source
     from localzure.services.blob.engine.state import Engine, Moment
+    from localzure.services.blob.gathering import Use
     from localzure.services.blob.handling import Handler
-    from localzure.services.blob.model import BlobRecord, Block
+    from localzure.services.blob.model import BlobRecord
+    from localzure.services.blob.sources import Elsewhere
     from localzure.services.interface import BodySink
     from localzure_storage.store import Writer
+
+PUT_BYTES_MAX = 5000 * 1024 * 1024
+"""Longest source of Put Blob From URL; Copy Blob takes no longer one from another server."""
 
 DIGEST_BYTES_MAX = 256 * 1024 * 1024
 """Longest source whose MD5 is checked: Copy Blob From URL takes no longer ones at all."""
@@ -66,25 +75,86 @@ def _copying(
     """Make the handler of a copy that may say what sums its source has."""
 
     def handle(call: Call) -> BodySink:
+        elsewhere = sources.elsewhere(call)
+        if elsewhere is not None:
+            return _fetching_copy(call, elsewhere, render)
         command = read(call)
         promised = checksums.source_promise(call)
+        parts = call.parts
+        engine = parts.engine
+
+        def copy(writer: Writer, sums: Sums | None, expected: BlobRecord) -> HttpReply:
+            moment = parts.writing()
+            source = _source(engine, writer, command.source, moment, hides_conditions=hides_conditions)
+            if source.etag != expected.etag:
+                raise BlobError("SourceConditionNotMet")  # it was overwritten while its sums were computed
+            return render(call, copies.copy(engine, writer, command, moment), sums)
 
         def finish() -> HttpReply:
-            parts = call.parts
             with parts.transactions.writer() as writer:
-                moment = parts.writing()
-                source = _source(parts.engine, writer, command.source, moment, hides_conditions=hides_conditions)
-                sums = None
-                if promised != Promise() and source.length <= DIGEST_BYTES_MAX:
-                    data = copies.read_range(parts.engine, writer, source, 0, source.length)
+                moment = parts.reading()
+                source = _source(engine, writer, command.source, moment, hides_conditions=hides_conditions)
+                if promised == Promise() or source.length > DIGEST_BYTES_MAX:
+                    return copy(writer, None, source)
+                if source.length <= STEP_BYTES:
+                    data = copies.read_range(engine, writer, source, 0, source.length)
                     sums = checksums.sums_of(data, with_md5=True)
                     promised.check(sums)
-                record = copies.copy(parts.engine, writer, command, moment)
-            return render(call, record, sums)
+                    return copy(writer, sums, source)
+            return _gather(
+                call, source, 0, source.length, promised, lambda writer, _block, sums: copy(writer, sums, source)
+            )
 
         return Bodiless(finish)
 
     return handle
+
+
+def _gather(call: Call, record: BlobRecord, offset: int, length: int, promised: Promise, use: Use) -> LaterReply:
+    """Read a source in steps; the reply follows at the end."""
+    gathering = Gathering(call, record, offset, length, promised, use)
+    call.parts.jobs.start(gathering.step)
+    return gathering.reply
+
+
+def _fetching_copy(
+    call: Call, elsewhere: Elsewhere, render: Callable[[Call, BlobRecord, Sums | None], HttpReply]
+) -> BodySink:
+    """Return the sink of a copy from another server: a block blob with its content and what its headers say."""
+    target = requests.on_base_blob(call)
+    properties = requests.blob_properties(call, has_content=False)
+    given = requests.content_headers(call, has_content=False)
+    is_put = call.operation.name == "BlockBlob_PutBlobFromUrl"
+    copy_id = str(call.parts.entropy.uuid())
+    parts = call.parts
+
+    def use(writer: Writer, upload: Upload, headers: dict[str, str], sums: Sums | None) -> HttpReply:
+        properties.headers = sources.content_headers(headers, given if is_put else None)
+        properties.headers.content_md5 = upload.sums().md5
+        if not properties.metadata:
+            properties.metadata = sources.metadata(headers)
+        moment = parts.writing()
+        content = upload.content(writer, INLINE_BYTES_MAX)
+        record = blobs.put(parts.engine, writer, target, properties, content, upload.size, moment)
+        if not is_put:
+            record.copy = CopyState(copy_id, elsewhere.url, "success", upload.size, moment.now)
+            blobs.save(writer, blobs.locate(parts.engine, writer, target, moment.now).key, record)
+        return render(call, record, sums)
+
+    length_max = PUT_BYTES_MAX if is_put or "x-ms-requires-sync" not in call.request.headers else DIGEST_BYTES_MAX
+    return _fetch(call, elsewhere, lambda: Fetching(call, length_max, checksums.source_promise(call), use))
+
+
+def _fetch(call: Call, elsewhere: Elsewhere, make: Callable[[], Fetching]) -> BodySink:
+    fetch = call.parts.fetch
+    assert fetch is not None, "a source elsewhere is only taken where that is allowed"
+
+    def finish() -> HttpReply:
+        fetching = make()
+        fetch(elsewhere.url, elsewhere.headers, fetching)
+        return fetching.reply
+
+    return Bodiless(finish)
 
 
 def _source(
@@ -138,34 +208,52 @@ def _taking(
     hides_conditions: bool = False,
 ) -> BodySink:
     """Return the sink of an operation that takes a range of its source; `use` gets it as a pinned block."""
-    source = sources.read(call)
     asked = requests.byte_range(call, "x-ms-source-range")
     promised = checksums.source_promise(call)
+    parts = call.parts
+    engine = parts.engine
+    elsewhere = sources.elsewhere(call)
+    if elsewhere is not None:
+
+        def use_fetched(writer: Writer, upload: Upload, _headers: dict[str, str], sums: Sums | None) -> HttpReply:
+            return use(engine, writer, Block("", upload.size, upload.extent(writer)), sums, parts.writing())
+
+        wanted = None if asked is None else (asked.first, asked.last)
+        return _fetch(call, elsewhere, lambda: Fetching(call, length_max, promised, use_fetched, wanted))
+    source = sources.read(call)
 
     def finish() -> HttpReply:
-        parts = call.parts
-        engine = parts.engine
         with parts.transactions.writer() as writer:
-            moment = parts.writing()
-            record = _source(engine, writer, source, moment, hides_conditions=hides_conditions)
+            record = _source(engine, writer, source, parts.reading(), hides_conditions=hides_conditions)
             first = 0 if asked is None else asked.first
             last = record.length - 1 if asked is None or asked.last is None else min(asked.last, record.length - 1)
             if first > last:
                 raise BlobError("InvalidRange")
-            if last - first >= length_max:
+            length = last - first + 1
+            if length > length_max:
                 raise BlobError("RequestBodyTooLarge", MaxLimit=str(length_max))
-            sums = None
-            if promised != Promise():
-                sums = checksums.sums_of(
-                    copies.read_range(engine, writer, record, first, last - first + 1),
-                    with_md5=promised.md5 is not None,
-                )
-                promised.check(sums)
-            block = copies.take_range(engine, writer, record, first, last - first + 1)
-            try:
-                return use(engine, writer, block, sums, moment)
-            finally:
-                engine.extents.unpin(block.extent)
+            if length <= STEP_BYTES or (record.extent is not None and promised == Promise()):
+                return _take_at_once(writer, record, first, length)
+        return _gather(
+            call,
+            record,
+            first,
+            length,
+            promised,
+            lambda writer, block, sums: use(engine, writer, block, sums, parts.writing()),
+        )
+
+    def _take_at_once(writer: Writer, record: BlobRecord, first: int, length: int) -> HttpReply:
+        sums = None
+        if promised != Promise():
+            data = copies.read_range(engine, writer, record, first, length)
+            sums = checksums.sums_of(data, with_md5=promised.md5 is not None)
+            promised.check(sums)
+        block = copies.take_range(engine, writer, record, first, length)
+        try:
+            return use(engine, writer, block, sums, parts.writing())
+        finally:
+            engine.extents.unpin(block.extent)
 
     return Bodiless(finish)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from localzure.services.interface import (
         Address,
         BodySink,
+        Fetch,
         HttpReply,
         HttpRequest,
         ServiceContext,
@@ -59,6 +60,8 @@ class BlobSettings:
     auth_level: AuthLevel = "verify"
     features: Mapping[str, AccountFeatures] = field(default_factory=dict)
     """Account → what Azure sets for it outside of this API; accounts that are not here are plain ones."""
+    fetch: Fetch | None = None
+    """Gets the sources of copies from other servers; None where that is not allowed."""
 
 
 class BlobService:
@@ -73,6 +76,7 @@ class BlobService:
             self.admit,
             self.serve,
             self.refuse,
+            settings.fetch,
         )
 
     @property
@@ -89,6 +93,10 @@ class BlobService:
                 request, rules, lambda: self._accept(request, address), lambda error: self.refuse(request, error)
             )
         return self._accept(request, address)
+
+    def expire(self) -> None:
+        """Go on with what takes several events."""
+        self._parts.jobs.run()
 
     def serve(
         self, request: HttpRequest, address: Address, operations: frozenset[str], version: str | None

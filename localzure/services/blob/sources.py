@@ -1,12 +1,13 @@
 """The source of a copy: a URL that leads back to this server, by any of its names, and what the caller may read there.
 
-Other hosts are never asked: `CannotVerifyCopySource`. What the source's own URL is refused with, a copy passes on under
-that code, beside the headers `x-ms-copy-source-status-code` and `x-ms-copy-source-error-code`.
+Other hosts are asked only where that is allowed, else it is `CannotVerifyCopySource`. What the source's own URL is
+refused with, a copy passes on under that code, beside the headers `x-ms-copy-source-status-code` and
+`x-ms-copy-source-error-code`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from localzure.auth.principal import AuthenticationError, PrincipalKind
@@ -14,9 +15,13 @@ from localzure.gateway.address import parse_host, resolve
 from localzure.services.blob import requests
 from localzure.services.blob.engine.copies import Source
 from localzure.services.blob.errors import BlobError
+from localzure.services.blob.model import ContentHeaders
 from localzure.services.interface import HttpRequest
+from localzure.services.storage_rest.headers import METADATA_PREFIX, metadata_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from localzure.services.blob.call import Call
     from localzure.services.interface import Address
 
@@ -24,7 +29,7 @@ URL_CHARS_MAX = 8 * 1024
 """Longest source URL: the 2 KiB that Azure allows, escaped."""
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "host.docker.internal"})
-"""Names that every server has."""
+"""Names that every server has; names without a dot, as containers have, are taken for ours too."""
 
 
 def read(call: Call, *, trusts_own_account: bool = False) -> Source:
@@ -35,7 +40,10 @@ def read(call: Call, *, trusts_own_account: bool = False) -> Source:
     text = call.request.headers.get("x-ms-copy-source")
     if not text:
         raise BlobError("MissingRequiredHeader", HeaderName="x-ms-copy-source")
-    request, address = _locate(call, text)
+    located = _locate(call, text)
+    if located is None:
+        raise BlobError("CannotVerifyCopySource")
+    request, address = located
     is_own = trusts_own_account and address.account == call.address.account and "sig=" not in request.raw_query
     is_trusted = is_own and "authorization" not in request.headers
     is_trusted = is_trusted and call.principal.kind in {PrincipalKind.OWNER, PrincipalKind.IDENTITY}
@@ -51,8 +59,31 @@ def read(call: Call, *, trusts_own_account: bool = False) -> Source:
     return Source(target, text, requests.source_conditions(call), requests.lease_id(call, "x-ms-source-lease-id"))
 
 
-def _locate(call: Call, text: str) -> tuple[HttpRequest, Address]:
-    """Return the request for the source. Raises BlobError where the URL leads elsewhere, or nowhere."""
+class Elsewhere(NamedTuple):
+    """A source on another server."""
+
+    url: str
+    headers: dict[str, str]
+    """What to ask it with."""
+
+
+def elsewhere(call: Call) -> Elsewhere | None:
+    """Return a source on another server, where such are allowed; None for one of our own. Raises BlobError."""
+    text = call.request.headers.get("x-ms-copy-source")
+    if call.parts.fetch is None or not text or _locate(call, text) is not None:
+        return None
+    given = call.request.headers
+    headers = {
+        name.removeprefix("x-ms-source-"): value for name, value in given.items() if name.startswith("x-ms-source-if-")
+    }
+    for name, known in (("authorization", "x-ms-copy-source-authorization"), ("range", "x-ms-source-range")):
+        if known in given:
+            headers[name] = given[known]
+    return Elsewhere(text, headers)
+
+
+def _locate(call: Call, text: str) -> tuple[HttpRequest, Address] | None:
+    """Return the request for the source; None where the URL leads elsewhere. Raises BlobError for one that is none."""
     try:
         url = urlsplit(text)
         name = (url.hostname or "").lower()
@@ -74,13 +105,12 @@ def _locate(call: Call, text: str) -> tuple[HttpRequest, Address]:
         peer=call.request.peer,
         request_id=call.request.request_id,
     )
-    is_here = parse_host(url.netloc).service == "blob" or name in LOCAL_HOSTS or url.netloc == call.request.host
+    is_here = parse_host(url.netloc).service == "blob" or url.netloc == call.request.host
+    is_here = is_here or name in LOCAL_HOSTS or not {".", ":"} & set(name) or name.startswith("127.")
     service, address = resolve("blob", request)
     if url.path.startswith("/blob/") and address.account == "blob" and "blob" not in call.parts.accounts:
         service, address = resolve(None, request)  # by the gateway
-    if not is_here or service != "blob" or address.account not in call.parts.accounts:
-        raise BlobError("CannotVerifyCopySource")
-    return request, address
+    return (request, address) if is_here and service == "blob" and address.account in call.parts.accounts else None
 
 
 def unverified(error: BlobError | AuthenticationError) -> BlobError:
@@ -95,3 +125,21 @@ def unverified(error: BlobError | AuthenticationError) -> BlobError:
         CopySourceStatusCode=str(error.status),
         CopySourceErrorCode=error.code,
     )
+
+
+def content_headers(headers: Mapping[str, str], given: ContentHeaders | None) -> ContentHeaders:
+    """Return the system properties of what another server has; those `given` by the request come first."""
+    told = {name: headers.get(name.replace("_", "-")) or None for name in _CONTENT_HEADERS}
+    if given is not None:
+        told |= {name: value for name in _CONTENT_HEADERS if (value := getattr(given, name)) is not None}
+    told["content_type"] = told["content_type"] or "application/octet-stream"
+    return ContentHeaders(**told)  # type: ignore[arg-type]  # the names are those of its texts
+
+
+_CONTENT_HEADERS = ("content_type", "content_encoding", "content_language", "cache_control", "content_disposition")
+
+
+def metadata(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata that another server tells, where it is a storage service."""
+    found = {name[len(METADATA_PREFIX) :]: text for name, text in headers.items() if name.startswith(METADATA_PREFIX)}
+    return {} if metadata_fault(found) else found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from localzure.services.interface import HttpReply, ServiceError
+from localzure.services.interface import HttpReply, LaterReply, ServiceError
 from localzure.services.storage_rest.errors import StorageRestError
 from localzure.services.storage_rest.headers import reply_headers
 from localzure_storage.store import StorageError
@@ -119,7 +119,10 @@ class SharingSink:
     def finish(self) -> HttpReply:
         """See `BodySink`."""
         reply = self._reply()
-        share(self._request, self._rules, reply)
+        if isinstance(reply, LaterReply):
+            reply.touch(lambda made: share(self._request, self._rules, made))
+        else:
+            share(self._request, self._rules, reply)
         return reply
 
     def abandon(self) -> None:
