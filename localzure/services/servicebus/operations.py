@@ -47,8 +47,12 @@ def operation(name: str) -> Operation:
 def run(row: Operation, request: Request) -> Response:
     """Do what is asked. Raises ServiceBusError."""
     if request.transaction is not None and row.in_transaction is not None:
-        request.transaction.join(request.broker, request.queue, request.amqp_session)
-        return row.in_transaction(request, request.transaction)
+        try:
+            request.transaction.join(request.broker, request.queue, request.amqp_session)
+            return row.in_transaction(request, request.transaction)
+        except ServiceBusError as error:
+            request.transaction.failure = error
+            raise
     return row.handler(request)
 
 

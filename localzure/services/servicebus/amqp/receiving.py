@@ -93,6 +93,8 @@ class ReceiveLink(LinkHandler):
                 disposition, changes, echo = _meaning(outcome)
                 settle(turn, self._queue, token, disposition, changes)
         except ServiceBusError as error:
+            if isinstance(outcome, TransactionalState):
+                self._peer.transactions.doom(outcome, error)
             if not event.settled:
                 self._refuse(event, error)
             return

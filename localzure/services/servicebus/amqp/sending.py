@@ -49,6 +49,8 @@ class SendLink(LinkHandler):
         try:
             self._store(turn, event)
         except ServiceBusError as error:
+            if event.state is not None:
+                self._peer.transactions.doom(event.state, error)
             refusal = self._peer.amqp_error(error, self._queue.path)
             if not event.settled:
                 self._peer.answer(event.delivery, Rejected(refusal))

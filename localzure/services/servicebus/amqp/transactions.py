@@ -51,6 +51,12 @@ class OpenTransactions:
             raise ServiceBusError(ErrorCode.TRANSACTION_UNKNOWN)
         return transaction
 
+    def doom(self, state: TransactionalState, error: ServiceBusError) -> None:
+        """Something that was to be in a transaction was refused."""
+        transaction = self._by_id.get(state.txn_id)
+        if transaction is not None:
+            transaction.failure = error
+
     def declare(self) -> Transaction:
         """Open one. Raises ServiceBusError where there are too many."""
         if len(self._by_id) >= OPEN_MAX:

@@ -3,7 +3,9 @@
 Until its end a transaction is memory: each thing that is asked in it is checked and kept as a step. So what was sent is
 seen by nobody, and what was settled stays locked under the lock that it has; a rollback forgets, and needs no more. To
 commit is to take all steps in one turn, which is one transaction of the store: a crash leaves all of it or nothing. A
-step that cannot be taken any more (a lock has expired, an entity is full or gone) undoes the others.
+step that cannot be taken any more (a lock has expired, an entity is full or gone) undoes the others. So does one that
+was refused at once: the client for Java does not tell that a message which it sent in a transaction was refused, and
+would commit without it.
 
 After a rollback whoever holds a message's lock may settle it again, and if nobody does, the lock ends as locks do.
 """
@@ -49,7 +51,18 @@ ALL_BYTES_MAX = 256 * 1024 * 1024
 class Transaction:
     """One transaction that is open, or has ended."""
 
-    __slots__ = ("_entity", "_session", "_tokens", "bytes", "is_over", "messages", "steps", "ticket", "transaction_id")
+    __slots__ = (
+        "_entity",
+        "_session",
+        "_tokens",
+        "bytes",
+        "failure",
+        "is_over",
+        "messages",
+        "steps",
+        "ticket",
+        "transaction_id",
+    )
 
     def __init__(self, transaction_id: bytes) -> None:
         self.transaction_id = transaction_id
@@ -60,6 +73,8 @@ class Transaction:
         """Their size."""
         self.ticket: Ticket | None = None
         """Its time-out, from its first operation on."""
+        self.failure: ServiceBusError | None = None
+        """Something that was asked in it and refused: then it cannot be committed."""
         self.is_over = False
         """It has been committed or rolled back."""
         self._entity = ""
@@ -169,6 +184,8 @@ def commit(
     """
     steps = transaction.steps
     transaction.forget(broker)
+    if transaction.failure is not None:
+        raise transaction.failure
     with broker.turn() as turn:
         for step in steps:
             step(turn)
