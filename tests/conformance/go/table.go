@@ -142,9 +142,9 @@ func tables() {
 		table, name := fresh(ctx)
 		must(table.AddEntity(ctx, entity("p", "r", nil), nil))
 		url := must(table.GetTableSASURL(aztables.SASPermissions{Read: true}, time.Now().Add(-time.Minute), inAnHour()))
-		// The URL that this SDK makes has no slash behind an account that is in the path, so only its query is of use.
+		// The URL that this SDK makes has no slash behind an account that is in the path, so only its query is of use; for the account it is for HTTPS.
 		signed := func(url string) *aztables.Client {
-			_, endpoint, _ := strings.Cut(os.Getenv("STORAGE"), "TableEndpoint=")
+			_, endpoint, _ := strings.Cut(os.Getenv("STORAGE_TLS"), "TableEndpoint=")
 			endpoint, _, _ = strings.Cut(endpoint, ";")
 			_, query, _ := strings.Cut(url, "?")
 			options := &aztables.ClientOptions{ClientOptions: once()}
