@@ -6,6 +6,7 @@
 #   make conformance                the SDKs of other languages, of those that are here: Node.js 20, Go 1.25, Java 17 with Maven
 #   make image                      the container image, with docker or podman
 #   make image-test                 builds the image, and uses containers of it
+#   make docs                       writes docs/features.md from the tables of operations
 #   make bench                      speed and memory; make bench SCALE=full takes minutes
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter that .venv is made from, JOBS=8 how many tests run at once.
@@ -28,7 +29,7 @@ SDK_7_14 := $(VENV)/sdk-servicebus-7.14
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint conformance sdks image image-test bench
+.PHONY: run test lint conformance sdks image image-test docs bench
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -55,6 +56,9 @@ image:
 
 image-test: $(VENV)/.installed-dev
 	LOCALZURE_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/container
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.tidy.feature_matrix
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.run --scale $(SCALE) $(ARGS)
