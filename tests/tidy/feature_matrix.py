@@ -66,8 +66,8 @@ Every operation that LocalZure knows, from the tables that it runs on (`localzur
 page is written by `make docs`, and a test fails when it is not what the tables say.
 
 What a table does not have, or has without doing it, is answered with 501 and names itself; it never turns into another
-operation. What Service Bus clients do over AMQP without asking for an operation (sending, receiving, settling, sessions) is
-not listed.
+operation. What Service Bus clients do over AMQP without asking for an operation is not listed: sending, receiving,
+settling, sessions.
 """
 
 
