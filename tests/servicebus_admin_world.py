@@ -122,23 +122,23 @@ class AdminWorld:
     def get(self, name: str) -> Answer:
         return self.call("GET", f"/{name}?enrich=false&api-version=2021-05")
 
-    def create(self, name: str, **properties: Any) -> Answer:
-        return self.call("PUT", f"/{name}?api-version=2021-05", entry(**properties))
+    def create(self, name: str, inside: str = "", kind: str = "Queue", **properties: Any) -> Answer:
+        return self.call("PUT", f"/{name}?api-version=2021-05", entry(inside, kind, **properties))
 
-    def update(self, name: str, **properties: Any) -> Answer:
-        return self.call("PUT", f"/{name}?api-version=2021-05", entry(**properties), {"if-match": "*"})
+    def update(self, name: str, inside: str = "", kind: str = "Queue", **properties: Any) -> Answer:
+        return self.call("PUT", f"/{name}?api-version=2021-05", entry(inside, kind, **properties), {"if-match": "*"})
 
     def delete(self, name: str) -> Answer:
         return self.call("DELETE", f"/{name}?api-version=2021-05")
 
 
-def entry(inside: str = "", **properties: Any) -> str:
-    """An entry that describes a queue, as .NET writes it; `inside` is put in as it is."""
+def entry(inside: str = "", kind: str = "Queue", **properties: Any) -> str:
+    """An entry that describes an entity or a rule, as .NET writes it; `inside` is put in as it is."""
     elements = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in properties.items())
     return (
         f'<entry xmlns="{atom.ATOM}"><content type="application/xml">'
-        f'<QueueDescription xmlns="{atom.DESCRIPTIONS}" xmlns:i="{atom.INSTANCE}">{elements}{inside}'
-        "</QueueDescription></content></entry>"
+        f'<{kind}Description xmlns="{atom.DESCRIPTIONS}" xmlns:i="{atom.INSTANCE}">{elements}{inside}'
+        f"</{kind}Description></content></entry>"
     )
 
 

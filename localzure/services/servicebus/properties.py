@@ -1,4 +1,4 @@
-"""The properties that a queue's owner sets, as a table: Azure's name, kind and range of each.
+"""The properties that an entity's owner sets, as tables: Azure's name, kind and range of each.
 
 Whatever brings properties in (a seed file, the administration API) reads and checks them by this table, in two voices:
 `allowed` says to the owner of a seed what would be right, `refusal` says to a client what Azure says.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.addresses import normalize
 from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, format_duration, format_time_span
-from localzure.services.servicebus.model import MINUTE, EntityStatus
+from localzure.services.servicebus.model import MINUTE, EntityKind, EntityStatus
 
 if TYPE_CHECKING:
     from localzure.services.servicebus.model import EntityDescription
@@ -21,19 +21,31 @@ if TYPE_CHECKING:
 _DAY = 24 * 60 * MINUTE
 
 NAME_CHARACTERS_MAX = 260
-"""Longest path of a queue (Azure's quota)."""
+"""Longest path of a queue or topic (Azure's quota)."""
 
 NAME_ALLOWED = (
     f"letters, digits, '.', '-', '_' and '/', with a letter or digit first and last, up to {NAME_CHARACTERS_MAX} "
     "characters"
 )
-"""What the name of a queue may be, for error texts."""
+"""What the name of a queue or topic may be, for error texts."""
+
+SHORT_NAME_CHARACTERS_MAX = 50
+"""Longest name of a subscription or rule (Azure's quota)."""
+
+SUBSCRIPTION_NAME_ALLOWED = (
+    f"letters, digits, '.', '-' and '_', with a letter or digit first and last, up to {SHORT_NAME_CHARACTERS_MAX} "
+    "characters"
+)
+"""What the name of a subscription may be, for error texts."""
+
+RULE_NAME_ALLOWED = f"1 to {SHORT_NAME_CHARACTERS_MAX} characters, none of them '/', '\\', '@', '?' or '#'"
+"""What the name of a rule may be, for error texts."""
 
 SIZES_IN_MEGABYTES = (
     *(1024, 2048, 3072, 4096, 5120),
     *(10240, 16384, 20480, 32768, 40960, 49152, 65536, 81920),
 )
-"""Sizes of a queue: of the standard tier, then of the premium tier and of a partitioned queue's 16 partitions."""
+"""Sizes of a queue or topic: of the standard tier, of the premium tier, and of the 16 partitions of one."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?", re.ASCII)
 
@@ -65,7 +77,7 @@ class EntityProperty:
     most: int = 0
     """As `least`; of a text its length in characters."""
     is_fixed: bool = False
-    """It cannot be changed once the queue exists."""
+    """It cannot be changed once the entity exists."""
     choices: tuple[int, ...] = ()
     """Of a number that is one of a few."""
 
@@ -119,7 +131,7 @@ class EntityProperty:
         return f"The value '{value}' for '{self.name}' is not allowed: it must be {self.allowed}."
 
 
-QUEUE_PROPERTIES = (
+_ROWS = (
     EntityProperty("LockDuration", "lock_duration", Kind.DURATION, 5 * MICROSECONDS, 5 * MINUTE),
     EntityProperty("MaxSizeInMegabytes", "max_size_megabytes", Kind.NUMBER, choices=SIZES_IN_MEGABYTES),
     EntityProperty("RequiresDuplicateDetection", "requires_duplicate_detection", Kind.BOOLEAN, is_fixed=True),
@@ -144,12 +156,48 @@ QUEUE_PROPERTIES = (
     EntityProperty("ForwardDeadLetteredMessagesTo", "forward_dead_lettered_messages_to", Kind.ENTITY),
     EntityProperty("EnableExpress", "enable_express", Kind.BOOLEAN),
     EntityProperty("MaxMessageSizeInKilobytes", "max_message_size_kilobytes", Kind.NUMBER, 256, 102400),
+    EntityProperty("SupportOrdering", "support_ordering", Kind.BOOLEAN),
+    EntityProperty("FilteringMessagesBeforePublishing", "filtering_messages_before_publishing", Kind.BOOLEAN),
+    EntityProperty("EnableSubscriptionPartitioning", "enable_subscription_partitioning", Kind.BOOLEAN, is_fixed=True),
+    EntityProperty(
+        "DeadLetteringOnFilterEvaluationExceptions", "dead_lettering_on_filter_evaluation_exceptions", Kind.BOOLEAN
+    ),
 )
+
+_OF_TOPICS_ALONE = {"SupportOrdering", "FilteringMessagesBeforePublishing", "EnableSubscriptionPartitioning"}
+_OF_SUBSCRIPTIONS_ALONE = {"DeadLetteringOnFilterEvaluationExceptions"}
+_OF_TOPICS = _OF_TOPICS_ALONE | {
+    *("MaxSizeInMegabytes", "RequiresDuplicateDetection", "DefaultMessageTimeToLive", "EnableExpress"),
+    *("DuplicateDetectionHistoryTimeWindow", "EnableBatchedOperations", "Status", "UserMetadata"),
+    *("AutoDeleteOnIdle", "EnablePartitioning", "MaxMessageSizeInKilobytes"),
+}
+_OF_SUBSCRIPTIONS = _OF_SUBSCRIPTIONS_ALONE | {
+    *("LockDuration", "RequiresSession", "DefaultMessageTimeToLive", "DeadLetteringOnMessageExpiration"),
+    *("MaxDeliveryCount", "EnableBatchedOperations", "Status", "ForwardTo", "UserMetadata", "AutoDeleteOnIdle"),
+    "ForwardDeadLetteredMessagesTo",
+}
+
+PROPERTIES = {
+    EntityKind.QUEUE: tuple(row for row in _ROWS if row.name not in _OF_TOPICS_ALONE | _OF_SUBSCRIPTIONS_ALONE),
+    EntityKind.TOPIC: tuple(row for row in _ROWS if row.name in _OF_TOPICS),
+    EntityKind.SUBSCRIPTION: tuple(row for row in _ROWS if row.name in _OF_SUBSCRIPTIONS),
+}
+"""The properties of each kind of entity."""
 
 
 def is_name(text: str) -> bool:
-    """Whether a queue can be called so."""
+    """Whether a queue or topic can be called so."""
     return len(text) <= NAME_CHARACTERS_MAX and _NAME.fullmatch(text) is not None
+
+
+def is_subscription_name(text: str) -> bool:
+    """Whether a subscription can be called so."""
+    return len(text) <= SHORT_NAME_CHARACTERS_MAX and "/" not in text and _NAME.fullmatch(text) is not None
+
+
+def is_rule_name(text: str) -> bool:
+    """Whether a rule can be called so."""
+    return 0 < len(text) <= SHORT_NAME_CHARACTERS_MAX and not set(text) & set("/\\@?#")
 
 
 def contradiction(description: EntityDescription) -> str | None:
@@ -161,7 +209,7 @@ def contradiction(description: EntityDescription) -> str | None:
 
 def fixed_property_changed(old: EntityDescription, new: EntityDescription) -> EntityProperty | None:
     """The first property that cannot be changed any more and is."""
-    for row in QUEUE_PROPERTIES:
+    for row in _ROWS:
         if row.is_fixed and getattr(old, row.field) != getattr(new, row.field):
             return row
     return None

@@ -23,10 +23,10 @@ import msgspec
 
 from localzure.services.servicebus.addresses import parse_address
 from localzure.services.servicebus.durations import MICROSECONDS, parse_duration
-from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityStatus
+from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityKind, EntityStatus
 from localzure.services.servicebus.properties import (
     NAME_ALLOWED,
-    QUEUE_PROPERTIES,
+    PROPERTIES,
     EntityProperty,
     Kind,
     contradiction,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 FILE_BYTES_MAX = 16 * 1024 * 1024
 """Larger files are no seed; ten thousand entities with every property take less."""
 
-_PROPERTY_NAMES = [row.name for row in QUEUE_PROPERTIES]
+_PROPERTY_NAMES = [row.name for row in PROPERTIES[EntityKind.QUEUE]]
 _YAML_SUFFIXES = {".yaml", ".yml"}
 
 _log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def apply_seeds(entities: Entities, writer: Writer, seeds: Sequence[QueueSeed], 
     for seed in seeds:
         _apply(entities, writer, seed, now)
     for seed in seeds:
-        for row in QUEUE_PROPERTIES:
+        for row in PROPERTIES[EntityKind.QUEUE]:
             target = getattr(seed.description, row.field)
             if row.kind is Kind.ENTITY and target and entities.record(writer, parse_address(target).entity) is None:
                 _log.warning("%s: %s is %r, which does not exist", seed.origin, row.name, target)
@@ -163,7 +163,7 @@ def _description(place: Place) -> EntityDescription:
         return EntityDescription()
     place.expect(_PROPERTY_NAMES)
     values: dict[str, Any] = {
-        row.field: _value(row, given) for row in QUEUE_PROPERTIES if (given := place.member(row.name))
+        row.field: _value(row, given) for row in PROPERTIES[EntityKind.QUEUE] if (given := place.member(row.name))
     }
     description = EntityDescription(**values)
     if (told := contradiction(description)) is not None:

@@ -50,11 +50,6 @@ def unauthorized(operation: str, uri: str) -> AdminError:
     return AdminError(401, f"Unauthorized : Unauthorized access for '{operation}' operation on endpoint '{uri}'.")
 
 
-def not_implemented(operation: str) -> AdminError:
-    """An operation of Azure's that is not built."""
-    return AdminError(501, f"The operation {operation} is not implemented.")
-
-
 def describe(error: ServiceError | StorageError | None) -> AdminError:
     """Any failure as this API tells it; None is an unknown one."""
     if isinstance(error, AdminError):

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from localzure.services.interface import HttpReply
 from localzure.services.servicebus.addresses import normalize
 from localzure.services.servicebus.admin import atom
+from localzure.services.servicebus.admin.descriptions import (
+    FORMS,
+    Usage,
+    kind_called,
+    read_description,
+    write_description,
+)
 from localzure.services.servicebus.admin.errors import (
     AdminError,
     bad_request,
     conflict,
     not_found,
-    not_implemented,
 )
-from localzure.services.servicebus.admin.queues import QUEUE, read_queue, write_queue
 from localzure.services.servicebus.engine import lifecycle
+from localzure.services.servicebus.engine.entities import short_name
+from localzure.services.servicebus.model import EntityKind
 from localzure.services.servicebus.properties import NAME_CHARACTERS_MAX, fixed_property_changed, is_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from localzure.services.interface import Transactions
     from localzure.services.servicebus.admin.atom import Element
+    from localzure.services.servicebus.admin.targets import Target
     from localzure.services.servicebus.engine.broker import Broker
     from localzure.services.servicebus.model import EntityDescription, EntityRecord
     from localzure_storage.store import Reader, Writer
+
+T = TypeVar("T")
 
 PAGE_ENTRIES_MAX = 100
 """Most entities in a page, also where a client asks for more or says nothing (Azure's bound)."""
@@ -46,8 +57,8 @@ class Call:
 
     broker: Broker
     transactions: Transactions
-    entity: str
-    """The path that it names, as sent, or empty."""
+    target: Target
+    """What it names, in the letters that were sent."""
     query: Mapping[str, str]
     base_url: str
     """Scheme, host and prefix of the namespace, without a closing slash."""
@@ -80,87 +91,88 @@ def get_namespace(call: Call, _body: bytes) -> HttpReply:
     ]
     described = atom.description("NamespaceInfo", elements)
     entry = atom.Entry(call.namespace, call.url("$namespaceinfo"), created_at, created_at, described)
-    return _entry(200, entry, call)
+    return entry_reply(200, call, entry)
 
 
 def list_queues(call: Call, _body: bytes) -> HttpReply:
     """Give a page of the queues, ordered by name."""
-    skip = _count(call.query, "$skip", 0)
-    top = min(_count(call.query, "$top", PAGE_ENTRIES_MAX), PAGE_ENTRIES_MAX)
     with call.broker.reader() as reader:
-        records = list(islice(call.broker.entities.queues(reader, skip), top + 1))
-        entries = [_queue_entry(call, reader, record) for record in records[:top]]
-    path = "$Resources/queues"
-    next_url = call.url(path, skip=skip + top, top=top) if top and len(records) > top else ""
-    url = call.url(path, skip=skip, top=top)
-    return _feed(atom.feed_document("Queues", url, call.broker.now(), entries, call.namespace, next_url))
+        return entities_page(call, reader, "Queues", "$Resources/queues", call.broker.entities.queues)
 
 
-def get_queue(call: Call, _body: bytes) -> HttpReply:
-    """Describe a queue; for one that is not there Azure gives an empty feed."""
+def list_topics(call: Call, _body: bytes) -> HttpReply:
+    """Give a page of the topics, ordered by name."""
     with call.broker.reader() as reader:
-        record = call.broker.entities.record(reader, call.entity) if call.entity else None
-        if record is not None:
-            return _entry(200, _queue_entry(call, reader, record), call)
-    url = call.url(call.entity)
-    return _feed(atom.feed_document(atom.NOT_FOUND_TITLE, url, call.broker.now(), (), call.namespace))
+        return entities_page(call, reader, "Topics", "$Resources/topics", call.broker.entities.topics)
 
 
-def create_queue(call: Call, body: bytes) -> HttpReply:
-    """Make a queue."""
-    _require_name(call.entity)
-    element = _description(body, "CreateTopic")
+def get_entity(call: Call, _body: bytes) -> HttpReply:
+    """Describe a queue or a topic, whichever is there; for one that is not there Azure gives an empty feed."""
+    with call.broker.reader() as reader:
+        record = call.broker.entities.record(reader, call.target.entity) if call.target.entity else None
+        return missing(call, call.target.entity) if record is None else entity_reply(200, call, reader, record)
+
+
+def create_entity(call: Call, body: bytes) -> HttpReply:
+    """Make a queue or a topic, as the description says."""
+    name = call.target.entity
+    _require_name(name)
+    element = description_in(body)
+    kind = kind_called(element.name)
+    if kind is None or kind is EntityKind.SUBSCRIPTION:
+        raise bad_request(f"A {element.name:.100} cannot be made here: a QueueDescription or TopicDescription is.")
     now = call.broker.now()
     with call.transactions.writer() as writer:
-        # A client that makes sure of a queue is to learn that it is there, whatever else it sends.
-        if call.broker.entities.record(writer, call.entity) is not None:
+        # A client that makes sure of an entity is to learn that it is there, whatever else it sends.
+        if call.broker.entities.record(writer, name) is not None:
             raise conflict()
-        described = read_queue(element, None, now, call.broker.entropy)
+        described = read_description(kind, element, None, now, call.broker.entropy)
         _require_tier(described, None)
-        _require_targets(call, writer, described, call.entity)
-        record = lifecycle.create_queue(call.broker, writer, call.entity, described)
-        return _entry(201, _queue_entry(call, writer, record), call)
+        require_targets(call, writer, described, name)
+        create = lifecycle.create_queue if kind is EntityKind.QUEUE else lifecycle.create_topic
+        return entity_reply(201, call, writer, create(call.broker, writer, name, described))
 
 
-def update_queue(call: Call, body: bytes) -> HttpReply:
-    """Give a queue other properties."""
-    _require_name(call.entity)
-    element = _description(body, "UpdateTopic")
-    now = call.broker.now()
+def update_entity(call: Call, body: bytes) -> HttpReply:
+    """Give a queue or a topic other properties."""
+    _require_name(call.target.entity)
+    element = description_in(body)
     with call.transactions.writer() as writer:
-        record = call.broker.entities.record(writer, call.entity)
+        record = call.broker.entities.record(writer, call.target.entity)
         if record is None:
-            raise not_found(call.entity)
-        described = read_queue(element, record.description, now, call.broker.entropy)
-        if (row := fixed_property_changed(record.description, described)) is not None:
-            raise bad_request(f"The value for the {row.name} property of an existing Queue cannot be changed.")
-        _require_tier(described, record.description)
-        _require_targets(call, writer, described, record.name)
-        record = lifecycle.update_entity(call.broker, writer, record, described)
-        return _entry(200, _queue_entry(call, writer, record), call)
+            raise not_found(call.target.entity)
+        return entity_reply(200, call, writer, updated(call, writer, record, element))
 
 
-def delete_queue(call: Call, _body: bytes) -> HttpReply:
-    """Delete a queue with all that is in it."""
+def delete_entity(call: Call, _body: bytes) -> HttpReply:
+    """Delete a queue or a topic with all that is in it."""
     with call.transactions.writer() as writer:
-        record = call.broker.entities.record(writer, call.entity) if call.entity else None
+        record = call.broker.entities.record(writer, call.target.entity) if call.target.entity else None
         if record is None:
-            raise not_found(call.entity)
+            raise not_found(call.target.entity)
         lifecycle.delete_entity(call.broker, writer, record)
     return HttpReply(200)
 
 
-def _description(body: bytes, topic_operation: str) -> Element:
-    """The description of a queue that a client sends. Raises AdminError."""
+def description_in(body: bytes) -> Element:
+    """The description that a client sends. Raises AdminError."""
     try:
-        element = atom.description_of(atom.parse(body))
+        return atom.description_of(atom.parse(body))
     except atom.AtomError as error:
         raise bad_request(f"The request body is not what is expected: {error}.") from None
-    if element.name == "TopicDescription":
-        raise not_implemented(topic_operation)
-    if element.name != QUEUE:
-        raise bad_request(f"A {element.name:.100} cannot be made here: a {QUEUE} is expected.")
-    return element
+
+
+def updated(call: Call, writer: Writer, record: EntityRecord, element: Element) -> EntityRecord:
+    """Give an entity the properties of a description. Raises AdminError."""
+    form = FORMS[record.kind]
+    if element.name != form.element:
+        raise bad_request(f"A {element.name:.100} is not for '{record.name}': a {form.element} is expected.")
+    described = read_description(record.kind, element, record.description, call.broker.now(), call.broker.entropy)
+    if (row := fixed_property_changed(record.description, described)) is not None:
+        raise bad_request(f"The value for the {row.name} property of an existing {form.noun} cannot be changed.")
+    _require_tier(described, record.description)
+    require_targets(call, writer, described, record.name)
+    return lifecycle.update_entity(call.broker, writer, record, described)
 
 
 def _require_name(name: str) -> None:
@@ -174,7 +186,7 @@ def _require_name(name: str) -> None:
 
 
 def _require_tier(described: EntityDescription, current: EntityDescription | None) -> None:
-    """Only a premium namespace lets its queues take larger messages; a seed can do it here."""
+    """Only a premium namespace lets its entities take larger messages; a seed can do it here."""
     allowed = {256} if current is None else {256, current.max_message_size_kilobytes}
     if described.max_message_size_kilobytes not in allowed:
         raise bad_request(
@@ -182,8 +194,8 @@ def _require_tier(described: EntityDescription, current: EntityDescription | Non
         )
 
 
-def _require_targets(call: Call, reader: Reader, described: EntityDescription, own_name: str) -> None:
-    """What messages are forwarded to must be there, and the client must be allowed to send to it."""
+def require_targets(call: Call, reader: Reader, described: EntityDescription, own_name: str) -> None:
+    """What messages are forwarded to must be there, and the client must be allowed to send to it. Raises AdminError."""
     for name, target in (
         ("ForwardTo", described.forward_to),
         ("ForwardDeadLetteredMessagesTo", described.forward_dead_lettered_messages_to),
@@ -191,19 +203,58 @@ def _require_targets(call: Call, reader: Reader, described: EntityDescription, o
         path = normalize(target)
         if not path:
             continue
-        if path.lower() != own_name.lower() and call.broker.entities.record(reader, path) is None:
+        record = call.broker.entities.record(reader, path)
+        if path.lower() != own_name.lower() and (record is None or record.kind is EntityKind.SUBSCRIPTION):
             raise AdminError(400, "The auto forwarding destination entity does not exist.", sub_code=40400)
         if not call.may_forward(reader, name, path):
             raise AdminError(401, f"Unauthorized : 'Send' claim(s) are required on '{path}' to forward to it.")
 
 
-def _queue_entry(call: Call, reader: Reader | Writer, record: EntityRecord) -> atom.Entry:
+def entity_reply(status: int, call: Call, reader: Reader, record: EntityRecord) -> HttpReply:
+    """Describe an entity."""
+    return entry_reply(status, call, _entity_entry(call, reader, record))
+
+
+def entry_reply(status: int, call: Call, entry: atom.Entry) -> HttpReply:
+    """Give one entry."""
+    return HttpReply(status, [("content-type", ENTRY_TYPE)], atom.entry_document(entry, call.namespace))
+
+
+def missing(call: Call, path: str) -> HttpReply:
+    """What Azure answers who asks for something that is not there."""
+    document = atom.feed_document(atom.NOT_FOUND_TITLE, call.url(path), call.broker.now(), (), call.namespace)
+    return HttpReply(200, [("content-type", FEED_TYPE)], document)
+
+
+def entities_page(
+    call: Call, reader: Reader, title: str, path: str, found: Callable[[Reader, int], Iterator[EntityRecord]]
+) -> HttpReply:
+    """Give a page of the entities that `found` gives after a number of them."""
+    return page(call, title, path, partial(found, reader), partial(_entity_entry, call, reader))
+
+
+def page(
+    call: Call, title: str, path: str, found: Callable[[int], Iterator[T]], entry: Callable[[T], atom.Entry]
+) -> HttpReply:
+    """Give a page of what `found` gives after a number of them, as `$skip` and `$top` say. Raises AdminError."""
+    skip = _count(call.query, "$skip", 0)
+    top = min(_count(call.query, "$top", PAGE_ENTRIES_MAX), PAGE_ENTRIES_MAX)
+    things = list(islice(found(skip), top + 1))
+    entries = [entry(thing) for thing in things[:top]]
+    next_url = call.url(path, skip=skip + top, top=top) if top and len(things) > top else ""
+    url = call.url(path, skip=skip, top=top)
+    document = atom.feed_document(title, url, call.broker.now(), entries, call.namespace, next_url)
+    return HttpReply(200, [("content-type", FEED_TYPE)], document)
+
+
+def _entity_entry(call: Call, reader: Reader, record: EntityRecord) -> atom.Entry:
     entities = call.broker.entities
     counters = entities.counters_of(reader, record)
     accessed = [queue.accessed_at for queue in entities.in_use(record)]
-    accessed_at = max([*accessed, *(each.accessed_at for each in counters.values())])
-    described = write_queue(record, counters, accessed_at, f"sb://{call.host}/")
-    return atom.Entry(record.name, call.url(record.name), record.created_at, record.updated_at, described)
+    subscriptions = sum(1 for _ in entities.subscriptions(reader, record)) if record.kind is EntityKind.TOPIC else 0
+    usage = Usage(counters, max([*accessed, *(each.accessed_at for each in counters.values())]), subscriptions)
+    described = write_description(record, usage, f"sb://{call.host}/")
+    return atom.Entry(short_name(record), call.url(record.name), record.created_at, record.updated_at, described)
 
 
 def _count(query: Mapping[str, str], name: str, default: int) -> int:
@@ -214,11 +265,3 @@ def _count(query: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
         raise bad_request(f"The query parameter '{name}' is '{text:.100}'; it must be a whole number from 0.")
     return int(text)
-
-
-def _entry(status: int, entry: atom.Entry, call: Call) -> HttpReply:
-    return HttpReply(status, [("content-type", ENTRY_TYPE)], atom.entry_document(entry, call.namespace))
-
-
-def _feed(document: bytes) -> HttpReply:
-    return HttpReply(200, [("content-type", FEED_TYPE)], document)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localzure.services.interface import SECOND, HttpReply
 from localzure.services.servicebus.admin import atom, handlers, operations
 from localzure.services.servicebus.admin.authorization import authorize, may_forward
-from localzure.services.servicebus.admin.errors import AdminError, bad_request, describe, not_implemented
+from localzure.services.servicebus.admin.errors import AdminError, bad_request, describe
 from localzure.services.servicebus.admin.targets import target_of
 from localzure.services.servicebus.rest.http import MessageBody, message_call
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
@@ -63,12 +63,11 @@ class AdminService:
         if operation.message_handler is not None:
             messages = message_call(self._receivers, request, path, target, query, address.base_url)
             return MessageBody(messages, operation.message_handler)
-        if operation.handler is None:
-            raise not_implemented(operation.name)
+        assert operation.handler is not None, "an operation has one handler or the other"
         call = handlers.Call(
             broker=self._broker,
             transactions=self._transactions,
-            entity=target.entity,
+            target=target,
             query=query,
             base_url=address.base_url,
             host=request.host,

@@ -1,8 +1,7 @@
 """The operations of the administration API, as data.
 
-One row per operation: how a request for it looks, what it needs and what it does. Routing, authorisation and the 501 of
-what is missing all read this table. A row without a handler is an operation of Azure's that is not built: it is
-answered with 501 and names itself, and is never taken for a neighbour.
+One row per operation: how a request for it looks, what it needs and what it does. Routing and authorisation read this
+table.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.access import Right
-from localzure.services.servicebus.admin import handlers
+from localzure.services.servicebus.admin import handlers, subscriptions
 from localzure.services.servicebus.admin.errors import AdminError
 from localzure.services.servicebus.admin.targets import Resource
 from localzure.services.servicebus.rest import handlers as messages
@@ -29,6 +28,7 @@ class Operation:
     method: str
     resource: Resource
     handler: Handler | None = None
+    """Of an operation on entities and rules."""
     right: Right = Right.MANAGE
     is_update: bool = False
     """It is a PUT with `If-Match`; one without creates."""
@@ -43,22 +43,22 @@ def _messages(name: str, method: str, resource: Resource, right: Right, handler:
 OPERATIONS = (
     Operation("GetNamespaceInfo", "GET", Resource.NAMESPACE, handlers.get_namespace),
     Operation("ListQueues", "GET", Resource.QUEUES, handlers.list_queues),
-    Operation("ListTopics", "GET", Resource.TOPICS),
+    Operation("ListTopics", "GET", Resource.TOPICS, handlers.list_topics),
     # A queue or a topic: its description says which. A client that asks for a name need not know what it names.
-    Operation("GetQueue", "GET", Resource.ENTITY, handlers.get_queue),
-    Operation("CreateQueue", "PUT", Resource.ENTITY, handlers.create_queue),
-    Operation("UpdateQueue", "PUT", Resource.ENTITY, handlers.update_queue, is_update=True),
-    Operation("DeleteQueue", "DELETE", Resource.ENTITY, handlers.delete_queue),
-    Operation("ListSubscriptions", "GET", Resource.SUBSCRIPTIONS),
-    Operation("GetSubscription", "GET", Resource.SUBSCRIPTION),
-    Operation("CreateSubscription", "PUT", Resource.SUBSCRIPTION),
-    Operation("UpdateSubscription", "PUT", Resource.SUBSCRIPTION, is_update=True),
-    Operation("DeleteSubscription", "DELETE", Resource.SUBSCRIPTION),
-    Operation("ListRules", "GET", Resource.RULES),
-    Operation("GetRule", "GET", Resource.RULE),
-    Operation("CreateRule", "PUT", Resource.RULE),
-    Operation("UpdateRule", "PUT", Resource.RULE, is_update=True),
-    Operation("DeleteRule", "DELETE", Resource.RULE),
+    Operation("GetEntity", "GET", Resource.ENTITY, handlers.get_entity),
+    Operation("CreateEntity", "PUT", Resource.ENTITY, handlers.create_entity),
+    Operation("UpdateEntity", "PUT", Resource.ENTITY, handlers.update_entity, is_update=True),
+    Operation("DeleteEntity", "DELETE", Resource.ENTITY, handlers.delete_entity),
+    Operation("ListSubscriptions", "GET", Resource.SUBSCRIPTIONS, subscriptions.list_subscriptions),
+    Operation("GetSubscription", "GET", Resource.SUBSCRIPTION, subscriptions.get_subscription),
+    Operation("CreateSubscription", "PUT", Resource.SUBSCRIPTION, subscriptions.create_subscription),
+    Operation("UpdateSubscription", "PUT", Resource.SUBSCRIPTION, subscriptions.update_subscription, is_update=True),
+    Operation("DeleteSubscription", "DELETE", Resource.SUBSCRIPTION, subscriptions.delete_subscription),
+    Operation("ListRules", "GET", Resource.RULES, subscriptions.list_rules),
+    Operation("GetRule", "GET", Resource.RULE, subscriptions.get_rule),
+    Operation("CreateRule", "PUT", Resource.RULE, subscriptions.create_rule),
+    Operation("UpdateRule", "PUT", Resource.RULE, subscriptions.update_rule, is_update=True),
+    Operation("DeleteRule", "DELETE", Resource.RULE, subscriptions.delete_rule),
     # Messages over HTTP.
     _messages("SendMessage", "POST", Resource.MESSAGES, Right.SEND, messages.send_messages),
     _messages("PeekLockMessage", "POST", Resource.HEAD, Right.LISTEN, messages.peek_lock),

@@ -30,10 +30,13 @@ class Resource(Enum):
 
 
 class Target(NamedTuple):
-    """A resource, and the entity that it is or belongs to."""
+    """A resource, and what it is or belongs to."""
 
     resource: Resource
-    entity: str
+    entity: str = ""
+    """The queue or topic, or for messages whatever they are of."""
+    subscription: str = ""
+    rule: str = ""
 
 
 _FIXED = {
@@ -48,14 +51,14 @@ def target_of(path: str) -> Target:
     path = path.strip("/")
     fixed = _FIXED.get(path.lower())
     if fixed is not None:
-        return Target(fixed, "")
+        return Target(fixed)
     parts = path.split("/")
     words = [part.lower() for part in parts]
     if "subscriptions" in words[1:]:
         at = words.index("subscriptions", 1)
         resource = _below_topic(words[at + 1 :])
         if resource is not None:
-            return Target(resource, "/".join(parts[:at]))
+            return Target(resource, "/".join(parts[:at]), *parts[at + 1 : at + 2], *parts[at + 3 : at + 4])
     if "messages" in words[1:]:
         at = len(words) - 1 - words[::-1].index("messages")
         resource = _below_messages(words[at + 1 :])

@@ -10,8 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from localzure_protocols.amqp.types import Timestamp
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class ZonelessTime(Timestamp):
+    """A time that was given without its zone, as Python's naive datetimes are, and is given back so."""
+
+    __slots__ = ()
+
 
 DEFAULT_RULE_NAME = "$Default"
 """The rule that a subscription is created with unless another is given."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from localzure.services.servicebus.durations import MICROSECONDS
-from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityStatus
-from localzure.services.servicebus.properties import QUEUE_PROPERTIES
+from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityKind, EntityStatus
+from localzure.services.servicebus.properties import PROPERTIES
 from localzure.services.servicebus.seed import QueueSeed, load_seed, parse_seed
 from localzure.services.servicebus.seed_tree import SeedError, plain
 
@@ -340,4 +340,4 @@ def test_the_examples_of_the_documentation_are_seeds() -> None:
 
 def test_the_documentation_has_every_property() -> None:
     documented = re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-    assert sorted(plain(name) for name in documented) == sorted(plain(row.name) for row in QUEUE_PROPERTIES)
+    assert sorted(plain(name) for name in documented) == sorted(plain(row.name) for row in PROPERTIES[EntityKind.QUEUE])
