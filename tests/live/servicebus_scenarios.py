@@ -29,7 +29,6 @@ from azure.servicebus.exceptions import (
     MessageLockLostError,
     MessageNotFoundError,
     MessageSizeExceededError,
-    MessagingEntityNotFoundError,
     ServiceBusAuthenticationError,
     ServiceBusError,
 )
@@ -423,7 +422,7 @@ def an_unknown_queue_is_not_found(client: ServiceBusClient, queue: str) -> None:
     ):
         try:
             attempt()
-        except MessagingEntityNotFoundError as error:
+        except ServiceBusAuthenticationError as error:
             assert "The messaging entity 'sb://" in str(error)
             assert "could not be found" in str(error)
             assert "TrackingId:" in str(error)

@@ -227,7 +227,7 @@ def test_a_queue_that_is_deleted_under_its_receiver(azure: LocalZure, admin: Any
             admin.delete_queue("doomed")
             with pytest.raises(MessagingEntityNotFoundError):
                 receiver.receive_messages(max_wait_time=5)
-        with pytest.raises(MessagingEntityNotFoundError), client.get_queue_sender("doomed") as sender:
+        with pytest.raises(ServiceBusAuthenticationError), client.get_queue_sender("doomed") as sender:
             sender.send_messages(ServiceBusMessage("nowhere"))
 
 
