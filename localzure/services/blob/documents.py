@@ -63,14 +63,27 @@ class _Shown(NamedTuple):
 
 def blob_listing(call: Call, page: BlobPage, words: frozenset[str]) -> bytes:
     """Write List Blobs; `words` are what it is asked to include."""
-    shown = _Shown(words, call.parts.clock.now(), call.parts.engine.features_of(call.address.account))
-    based = {item.name for item in page.items if item.is_current and item.record is not None}
-    items = "".join([_listed(item, item.name in based, shown) for item in page.items])
+    return listing_head(call) + listed(call, page, words) + listing_tail(page.next_start)
+
+
+def listing_head(call: Call) -> bytes:
+    """Write what comes before the blobs of a listing."""
     return (
         f'{_DECLARATION}<EnumerationResults ServiceEndpoint="{_endpoint(call)}" '
-        f'ContainerName="{escape_text(call.container)}">{_echo(call)}'
-        f"<Blobs>{items}</Blobs>{_next_marker(page.next_start)}</EnumerationResults>"
+        f'ContainerName="{escape_text(call.container)}">{_echo(call)}<Blobs>'
     ).encode()
+
+
+def listed(call: Call, page: BlobPage, words: frozenset[str]) -> bytes:
+    """Write the blobs of a page, or of a part of one."""
+    shown = _Shown(words, call.parts.clock.now(), call.parts.engine.features_of(call.address.account))
+    based = {item.name for item in page.items if item.is_current and item.record is not None}
+    return "".join([_listed(item, item.name in based, shown) for item in page.items]).encode()
+
+
+def listing_tail(next_start: str | None) -> bytes:
+    """Write what comes behind the blobs of a listing."""
+    return f"</Blobs>{_next_marker(next_start)}</EnumerationResults>".encode()
 
 
 def _endpoint(call: Call) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from localzure.auth.authenticate import refuse_anonymous
 from localzure.auth.principal import PrincipalKind
-from localzure.services.blob import arrow_listing, checksums, documents, replies, requests
+from localzure.services.blob import checksums, documents, replies, requests
 from localzure.services.blob.bodies import INLINE_BYTES_MAX, STEP_BYTES, open_body
 from localzure.services.blob.checksums import Promise, Summing, Sums
-from localzure.services.blob.engine import blobs, blocks, containers, listing, past
+from localzure.services.blob.engine import blobs, blocks, containers, past
 from localzure.services.blob.engine.content import ContentReader
 from localzure.services.blob.engine.past import CreateSnapshot
 from localzure.services.blob.errors import BlobError
@@ -37,7 +37,7 @@ from localzure.services.storage_rest.sinks import Bodiless
 if TYPE_CHECKING:
     from localzure.services.blob.bodies import Upload
     from localzure.services.blob.call import Call
-    from localzure.services.blob.model import BlobPage, BlobRecord, BlockLists, ContainerPage
+    from localzure.services.blob.model import BlobRecord, BlockLists, ContainerPage
     from localzure.services.interface import BodySink
     from localzure_storage.store import Reader
 
@@ -103,15 +103,6 @@ def _render_containers(call: Call, page: ContainerPage) -> HttpReply:
     return xml_reply(call, documents.container_listing(call, page, with_metadata="metadata" in words))
 
 
-def _render_blobs(call: Call, page: BlobPage) -> HttpReply:
-    words = requests.includes(call, requests.BLOB_INCLUDES)
-    if arrow_listing.is_wanted(call):
-        reply = HttpReply(200, reply_headers(call.request), arrow_listing.blob_listing(call, page, words))
-        reply.headers.append(("content-type", arrow_listing.MEDIA_TYPE))
-        return reply
-    return xml_reply(call, documents.blob_listing(call, page, words))
-
-
 def _render_block_lists(call: Call, lists: BlockLists) -> HttpReply:
     """A blob that has no committed content yet has no entity tag to show."""
     record = lists.record
@@ -128,7 +119,6 @@ set_container_metadata = writing(requests.set_container_metadata, containers.set
 delete_container = writing(requests.on_container, containers.delete, replies.accepted)
 rename_container = writing(_rename_container, containers.rename, replies.done)
 list_containers = reading(requests.list_containers, containers.list_page, _render_containers)
-list_blobs = reading(requests.list_blobs, listing.list_page, _render_blobs)
 get_blob_properties = reading(requests.on_blob, blobs.read, replies.blob_properties)
 get_blob_metadata = reading(requests.on_blob, blobs.read, replies.blob_metadata)
 set_blob_metadata = writing(_set_blob_metadata, blobs.set_metadata, replies.blob_changed)

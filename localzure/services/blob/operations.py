@@ -23,6 +23,7 @@ from localzure.services.blob import (
     growing,
     handlers,
     lifetime,
+    long_listings,
     querying,
     tagging,
 )
@@ -249,7 +250,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "l",
         Has("delimiter", is_parameter=True),
         public="container",
-        handler=handlers.list_blobs,
+        handler=long_listings.list_blobs,
     ),
     _row(
         "Container_ListBlobFlatSegment",
@@ -257,7 +258,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "container container list",
         "l",
         public="container",
-        handler=handlers.list_blobs,
+        handler=long_listings.list_blobs,
     ),
     _row(
         "Container_GetAccountInfo", "GET", "container account properties", "rwdlacup", handler=account.get_account_info

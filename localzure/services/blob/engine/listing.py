@@ -27,16 +27,21 @@ STEPS_MAX = 10_000
 """Records that one page may look at: twice the longest page."""
 
 
-def list_page(engine: Engine, reader: Reader, command: ListBlobs, moment: Moment) -> BlobPage:
-    """Return a page of a container's blobs."""
+def list_page(
+    engine: Engine, reader: Reader, command: ListBlobs, moment: Moment, steps_max: int = STEPS_MAX
+) -> BlobPage:
+    """Return a page of a container's blobs, for which `steps_max` records are looked at."""
     container = containers.find(engine, reader, command.account, command.container)
-    return _Listing(engine, reader, command, container.id, moment.now).page()
+    return _Listing(engine, reader, command, container.id, moment.now, steps_max).page()
 
 
 class _Listing:
     """One page in the making."""
 
-    def __init__(self, engine: Engine, reader: Reader, command: ListBlobs, container_id: int, now: Instant) -> None:
+    def __init__(
+        self, engine: Engine, reader: Reader, command: ListBlobs, container_id: int, now: Instant, steps_max: int
+    ) -> None:
+        self._steps_max = steps_max
         self._keys = engine.keys
         self._reader = reader
         self._command = command
@@ -76,7 +81,7 @@ class _Listing:
         for name, value, is_base in self._named(names, past):
             if name != self._last_name:
                 self._take_outlived()
-                if len(self._items) >= command.limit or self._steps >= STEPS_MAX:
+                if len(self._items) >= command.limit or self._steps >= self._steps_max:
                     self._next_start = name
                     return None
             self._steps += 1

@@ -6,8 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
-from localzure.services.blob.engine import listing
+from localzure.gateway.address import resolve
+from localzure.services.blob import long_listings
+from localzure.services.blob.engine import blobs, listing
 from localzure.services.blob.engine.state import AccountFeatures
+from localzure.services.blob.model import BlobRecord
 from tests.blob_world import ACCOUNT, BlobWorld
 
 NAMES = ["a", "a/1", "a/2", "a/b/1", "a/b/2", "b", "b/", "b//x", "c.txt", "z/1", "é/1", "日本"]
@@ -201,3 +204,72 @@ def test_blobs_that_are_gone_are_listed_by_their_last_version() -> None:
 def test_queries_that_are_refused(world: BlobWorld, query: str, code: str) -> None:
     answer = world.ask("GET", "box", f"restype=container&comp=list{query}")
     assert (answer.status, answer.code) == (400, code)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "&delimiter=/",
+        "&prefix=a&delimiter=/",
+        "&include=snapshots,deleted,metadata",
+        "&include=uncommittedblobs,versions",
+        "&maxresults=7",
+        "&maxresults=7&delimiter=/&include=snapshots",
+    ],
+)
+@pytest.mark.parametrize("part", [(1, 3), (3, 1000), (5, 7)])
+def test_a_page_in_parts_is_the_page(
+    filled: BlobWorld, monkeypatch: pytest.MonkeyPatch, query: str, part: tuple[int, int]
+) -> None:
+    filled.features[ACCOUNT] = AccountFeatures(blob_retention_days=3)
+    for name in ("a", "b", "z/1"):
+        filled.ask("PUT", f"box/{name}", "comp=snapshot")
+        filled.put(f"box/{name}", b"new")
+        filled.stage(f"box/{name}/waits", "1", b"x")
+    filled.ask("DELETE", "box/z/1", headers={"x-ms-delete-snapshots": "include"})
+    whole = filled.ask("GET", "box", f"restype=container&comp=list{query}")
+    monkeypatch.setattr(long_listings, "PART_ITEMS", part[0])
+    monkeypatch.setattr(long_listings, "PART_STEPS", part[1])
+    assert filled.ask("GET", "box", f"restype=container&comp=list{query}").body.replace(b"\n", b"") == whole.body
+
+
+def test_a_part_looks_at_few_records(world: BlobWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work of one event does not grow with the page."""
+    for number in range(60):
+        world.put(f"box/{number:03}")
+    monkeypatch.setattr(long_listings, "PART_ITEMS", 10)
+    looked = count_decodes(monkeypatch)
+    request = world.describe("GET", "box", "restype=container&comp=list")
+    _, address = resolve("blob", request)
+    reply = world.service.accept(request, address).finish()
+    assert not isinstance(reply.body, bytes)
+    counts = [len(looked)]
+    while reply.body.read(1 << 20):
+        counts.append(len(looked))
+    assert counts == [10, 10, 20, 30, 40, 50, 60], "the head, and six parts"
+
+
+def test_a_container_that_is_deleted_while_it_is_listed(world: BlobWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        world.put(f"box/{number:03}")
+    monkeypatch.setattr(long_listings, "PART_ITEMS", 5)
+    request = world.describe("GET", "box", "restype=container&comp=list")
+    _, address = resolve("blob", request)
+    reply = world.service.accept(request, address).finish()
+    world.ask("DELETE", "box", "restype=container")
+    names = [name.text for name in world.settle(request, reply).xml.iter("Name")]
+    assert names == [f"{number:03}" for number in range(5)]
+
+
+def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Gather the records that are looked at."""
+    looked: list[bytes] = []
+    decode = blobs.decode
+
+    def look(value: bytes) -> BlobRecord:
+        looked.append(value)
+        return decode(value)
+
+    monkeypatch.setattr(blobs, "decode", look)
+    return looked
