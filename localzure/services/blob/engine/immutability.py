@@ -1,7 +1,8 @@
 """What immutability policies and legal holds keep blobs from ("Immutable storage for Azure Blob Storage").
 
 A blob, snapshot or version under a policy that has not ended, or under a hold, is neither changed nor deleted, and its
-container is not deleted. Where the account keeps versions, what replaces such a blob leaves it as a version, so it may.
+container is not deleted. Where the account keeps versions, what replaces such a blob leaves it as a version, so it may
+be replaced.
 """
 
 from __future__ import annotations

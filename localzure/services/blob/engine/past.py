@@ -137,8 +137,7 @@ def _delete_base(
 ) -> None:
     """Take a blob's own record away; with versions, its last state becomes one of them."""
     is_versioned = engine.features_of(target.account).is_versioned
-    if not is_versioned:
-        immutability.check_mutable(record, moment.now)
+    immutability.check_mutable(record, moment.now)
     writer.delete(key)
     remains.discard_staging(engine, writer, record)
     record.staging = record.lease = None

@@ -54,6 +54,7 @@ def test_what_a_version_protects_may_be_replaced() -> None:
     world = protected(HOLD, is_versioned=True)
     version = world.ask("HEAD", "box/blob").headers["x-ms-version-id"]
     assert world.ask("PUT", "box/blob", "comp=metadata", {}, b"").status == 200
+    assert world.ask("DELETE", "box/log").code == "BlobImmutableDueToLegalHold"
     assert world.put("box/blob", b"other").status == 201
     assert world.ask("DELETE", "box/blob").status == 202
     assert world.ask("DELETE", "box/blob", f"versionid={version}").code == "BlobImmutableDueToLegalHold"
@@ -85,6 +86,7 @@ def test_a_container_is_deleted_once_nothing_is_protected() -> None:
 def test_versions_protect_their_container_too() -> None:
     world = protected(HOLD, is_versioned=True)
     for name in ("blob", "log", "disk"):
+        assert world.put(f"box/{name}").status == 201
         assert world.ask("DELETE", f"box/{name}").status == 202
     assert world.ask("DELETE", "box", "restype=container").code == "BlobImmutableDueToLegalHold"
 
