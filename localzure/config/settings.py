@@ -115,6 +115,8 @@ class StorageAccount:
     """Days for which a deleted container can be restored; 0 is never."""
     blob_retention_days: int = 0
     """Days for which a deleted blob can be restored, until the service's properties say otherwise; 0 is never."""
+    last_access_tracking: bool = False
+    """Whether it is followed when blobs are read."""
     immutable_storage: bool = True
     """Whether blobs can have immutability policies and legal holds."""
     default_version: str | None = None

@@ -302,7 +302,7 @@ def _account_value(key: str, value: object, at: str) -> Any:
         choices = get_args(AccountKind if key == "kind" else AccountSku)
         if value not in choices:
             raise expected(f"one of {', '.join(choices)}", value, at=at)
-    elif key in {"versioning", "immutable_storage"}:
+    elif key in {"versioning", "immutable_storage", "last_access_tracking"}:
         if not isinstance(value, bool):
             raise expected("true or false", value, at=at)
     elif key == "default_version":

@@ -274,6 +274,7 @@ def _features(account: StorageAccount) -> AccountFeatures:
         container_retention_days=account.container_retention_days,
         blob_retention_days=account.blob_retention_days,
         has_immutable_storage=account.immutable_storage,
+        tracks_access=account.last_access_tracking,
         default_version=account.default_version,
     )
 

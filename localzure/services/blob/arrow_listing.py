@@ -188,6 +188,7 @@ _COLUMNS: Mapping[str, tuple[Callable[[str, list[Any]], Column], Callable[[_Row]
     "CustomerProvidedKeySha256": (text_column, lambda row: row.record.key_sha256),
     "EncryptionScope": (text_column, lambda row: row.record.encryption_scope),
     "TagCount": (int_column, lambda row: len(row.record.tags) or None),
+    "LastAccessTime": (_times, lambda row: row.record.read),
     "Expiry-Time": (_times, lambda row: row.record.expires),
     "ImmutabilityPolicyUntilDate": (_times, lambda row: row.record.immutable_until),
     "ImmutabilityPolicyMode": (text_column, _mode),

@@ -227,6 +227,8 @@ def _rare(record: BlobRecord, now: Instant) -> str:
         text += element("EncryptionScope", record.encryption_scope)
     if record.tags:
         text += f"<TagCount>{len(record.tags)}</TagCount>"
+    if record.read is not None:
+        text += element("LastAccessTime", http_date(record.read))
     if record.expires is not None:
         text += element("Expiry-Time", http_date(record.expires))
     if record.immutable_until is not None:

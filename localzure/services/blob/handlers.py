@@ -150,6 +150,9 @@ def get_blob(call: Call) -> BodySink:
                 reply = _whole_reply(call, reader, record)
             else:
                 reply = _range_reply(call, reader, record, asked, sum_name)
+        if blobs.is_access_due(parts.engine, command, record, parts.clock.now()):
+            with parts.transactions.writer() as writer:
+                blobs.note_access(parts.engine, writer, command, parts.reading())
         return _structure(reply) if is_structured else reply
 
     return Bodiless(finish)

@@ -262,6 +262,8 @@ def _rare(record: BlobRecord) -> Headers:
             headers.append(("x-ms-incremental-copy", "true"))
         if copy.snapshot is not None:
             headers.append(("x-ms-copy-destination-snapshot", format_ticks_in_full(copy.snapshot)))
+    if record.read is not None:
+        headers.append(("x-ms-last-access-time", http_date(record.read)))
     if record.expires is not None:
         headers.append(("x-ms-expiry-time", http_date(record.expires)))
     if record.immutable_until is not None:

@@ -225,7 +225,31 @@ def replace(engine: Engine, writer: Writer, target: OnBlob, place: Place, record
     if engine.features_of(target.account).is_versioned:
         record.version = moment.etag
     containers.note_immutable(engine, writer, target, record)
-    save(writer, place.key, record)
+    save_written(engine, writer, target, place.key, record, moment)
+
+
+def save_written(
+    engine: Engine, writer: Writer, target: OnBlob, key: bytes, record: BlobRecord, moment: Moment
+) -> None:
+    """Write the record of a blob that was written anew, which counts as an access."""
+    if engine.features_of(target.account).tracks_access:
+        record.read = moment.now
+    save(writer, key, record)
+
+
+def is_access_due(engine: Engine, target: OnBlob, record: BlobRecord, now: Instant) -> bool:
+    """Whether a download is to be noted: the first of a day is ("Optionally enable access time tracking")."""
+    if not engine.features_of(target.account).tracks_access:
+        return False
+    return record.read is None or now - record.read >= DAY
+
+
+def note_access(engine: Engine, writer: Writer, target: OnBlob, moment: Moment) -> None:
+    """Note that a blob was read."""
+    place = find_any(engine, writer, target, moment.now)
+    if place.record is not None:
+        place.record.read = moment.now
+        save(writer, place.key, place.record)
 
 
 def keep_replaced(engine: Engine, writer: Writer, target: OnBlob, place: Place, moment: Moment) -> bool:

@@ -130,7 +130,7 @@ def commit(engine: Engine, writer: Writer, command: CommitBlocks, moment: Moment
     if engine.features_of(command.target.account).is_versioned:
         record.version = moment.etag
     containers.note_immutable(engine, writer, command.target, record)
-    blobs.save(writer, place.key, record)
+    blobs.save_written(engine, writer, command.target, place.key, record, moment)
     return record
 
 

@@ -29,6 +29,8 @@ class AccountFeatures:
     """Days for which a deleted container can be restored; 0 is never."""
     blob_retention_days: int = 0
     """Days for which a deleted blob can be restored, where the service's properties do not say; 0 is never."""
+    tracks_access: bool = False
+    """Whether it is followed when blobs are read."""
     has_immutable_storage: bool = True
     """Whether blobs can have immutability policies and legal holds."""
     default_version: str | None = None
