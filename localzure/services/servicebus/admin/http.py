@@ -10,11 +10,15 @@ from localzure.services.interface import SECOND, HttpReply
 from localzure.services.servicebus.admin import atom, handlers, operations
 from localzure.services.servicebus.admin.authorization import authorize, may_forward
 from localzure.services.servicebus.admin.errors import AdminError, bad_request, describe
-from localzure.services.servicebus.admin.targets import target_of
+from localzure.services.servicebus.admin.targets import Target, target_of
+from localzure.services.servicebus.rest import plain_http
 from localzure.services.servicebus.rest.http import MessageBody, message_call
+from localzure.services.servicebus.rest.plain_entities import Entities
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from localzure.services.interface import (
         Address,
         BodySink,
@@ -56,6 +60,8 @@ class AdminService:
         except UriError as error:
             raise bad_request(f"The request's address is not what is expected: {error}.") from None
         target = target_of(path)
+        if plain_http.is_at_gateway(address) and plain_http.is_plain(request):
+            return self._accept_plain(request, path, signed_paths, target, query, address.base_url)
         operation = operations.find(request.method, target.resource, is_update="if-match" in request.headers)
         wall = self._broker.clock.wall()
         with self._broker.reader() as reader:
@@ -76,6 +82,24 @@ class AdminService:
         )
         return _Body(request, operation.handler, call)
 
+    def _accept_plain(
+        self,
+        request: HttpRequest,
+        path: str,
+        signed_paths: Sequence[str],
+        target: Target,
+        query: Mapping[str, str],
+        base_url: str,
+    ) -> BodySink:
+        """As `accept`, for a request in plain JSON."""
+        operation = plain_http.find(request.method, target)
+        wall = self._broker.clock.wall()
+        with self._broker.reader() as reader:
+            authorize(self._authority, reader, request, operation.right, signed_paths, operation.name, wall)
+        messages = message_call(self._receivers, request, path, target, query, base_url)
+        call = plain_http.PlainCall(messages, Entities(self._broker, self._transactions), target)
+        return MessageBody(messages, plain_http.bound(call, operation))
+
     def operation_name(self, request: HttpRequest, address: Address) -> str:
         """See `HttpService.operation_name`."""
         try:
@@ -86,8 +110,10 @@ class AdminService:
             return ""
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
-        """Render an error as Azure does."""
+        """Render an error as Azure does, or in the form in which the request came."""
         told = describe(error)
+        if plain_http.is_plain(request):
+            return plain_http.refuse(request, told)
         now = datetime.fromtimestamp(self._broker.clock.wall() / SECOND, UTC)
         path = request.raw_path.strip("/")
         detail = (

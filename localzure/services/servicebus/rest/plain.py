@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from localzure.services.servicebus.durations import FOREVER, MICROSECONDS, format_duration
@@ -34,7 +34,7 @@ def read_plain(given: object) -> Message:
             continue
         known = _NAMES.get(name.lower())
         if known is None:
-            names = ", ".join([*_OWN, *(_small(each) for each in BROKER_NAMES)])
+            names = ", ".join([*_OWN, *(small(each) for each in BROKER_NAMES)])
             raise _wrong(f"A message has no '{name:.100}'; it has {names}.")
         broker[known] = value
     body = _read_body(given, broker)
@@ -53,7 +53,7 @@ def write_plain(message: Message) -> dict[str, object]:
             if value * MICROSECONDS < FOREVER - MICROSECONDS:
                 told["timeToLive"] = format_duration(int(value * MICROSECONDS))
         elif name != "EnqueuedSequenceNumber" or value:
-            told[_small(name)] = _shown(value)
+            told[small(name)] = _shown(value)
     told["properties"] = {name: _shown(value) for name, value in message.properties.items()}
     return told
 
@@ -79,14 +79,22 @@ def _read_body(given: Mapping[str, Any], broker: dict[str, Any]) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def _small(name: str) -> str:
+def small(name: str) -> str:
+    """One of Azure's names as JSON has it: with a small letter first."""
     return name[0].lower() + name[1:]
 
 
+def instant(at: int) -> str:
+    """An instant as JSON has it."""
+    return _time(datetime.fromtimestamp(at / MICROSECONDS, UTC))
+
+
 def _shown(value: object) -> object:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03}Z"
-    return value
+    return _time(value) if isinstance(value, datetime) else value
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
 
 
 def _wrong(detail: str) -> ServiceBusError:

@@ -42,7 +42,7 @@ def test_a_host_name_names_the_namespace(admin: AdminWorld) -> None:
 
 
 def test_the_gateway_serves_it_below_its_name(admin: AdminWorld) -> None:
-    assert admin.call("PUT", "/servicebus/a/b", ENTRY, listener=None).status == 201
+    assert admin.call("PUT", "/servicebus/a/b?api-version=2021-05", ENTRY, listener=None).status == 201
     got = admin.call("GET", "/servicebus/a/b?api-version=2021-05", listener=None)
     assert "<id>https://localhost:5300/servicebus/a/b?api-version=2021-05</id>" in got.text
     assert '<title type="text">a/b</title>' in got.text
