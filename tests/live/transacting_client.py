@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from proton import Delivery, Event, Message
+from proton import Delivery, Message
 from proton.handlers import MessagingHandler, TransactionHandler
 from proton.reactor import Container, Transaction
 
@@ -18,7 +18,7 @@ BATCH = 5
 """Messages that one transaction moves."""
 
 
-class Mover(MessagingHandler, TransactionHandler):  # type: ignore[misc]  # proton's handlers are not typed
+class Mover(MessagingHandler, TransactionHandler):
     """Takes messages of `source`, and for each sends one with the same id to `target`, `BATCH` in a transaction.
 
     Every third transaction is rolled back and its messages are moved by the next, over their locks. Ends when
@@ -41,7 +41,7 @@ class Mover(MessagingHandler, TransactionHandler):  # type: ignore[misc]  # prot
         """Work until there is nothing more to do, or the server has gone."""
         Container(self).run()
 
-    def on_start(self, event: Event) -> None:
+    def on_start(self, event: Any) -> None:
         parts = urlsplit(self._address)
         url = f"amqp://{parts.hostname}:{parts.port}"
         self._connection = event.container.connect(
@@ -51,16 +51,16 @@ class Mover(MessagingHandler, TransactionHandler):  # type: ignore[misc]  # prot
         self._sender = event.container.create_sender(self._connection, self._target)
         self._declare(event.container)
 
-    def on_transaction_declared(self, event: Event) -> None:
+    def on_transaction_declared(self, event: Any) -> None:
         self._transaction = event.transaction
         self._receiver.flow(BATCH - len(self._held))
         self._work(event)
 
-    def on_message(self, event: Event) -> None:
+    def on_message(self, event: Any) -> None:
         self._held.append((str(event.message.id), event.delivery))
         self._work(event)
 
-    def on_transaction_committed(self, event: Event) -> None:
+    def on_transaction_committed(self, event: Any) -> None:
         self.moved.update(identity for identity, _ in self._held)
         self._held.clear()
         if self._expected is not None and len(self.moved) >= self._expected:
@@ -68,22 +68,22 @@ class Mover(MessagingHandler, TransactionHandler):  # type: ignore[misc]  # prot
         else:
             self._declare(event.container)
 
-    def on_transaction_commit_failed(self, event: Event) -> None:
+    def on_transaction_commit_failed(self, event: Any) -> None:
         self.refused.append("commit")
         self._connection.close()
 
-    def on_transaction_aborted(self, event: Event) -> None:
+    def on_transaction_aborted(self, event: Any) -> None:
         self.rolled_back += 1
         self._held.clear()
         self._declare(event.container)
 
-    def on_rejected(self, event: Event) -> None:
+    def on_rejected(self, event: Any) -> None:
         self.refused.append(str(event.delivery.remote.condition))
 
-    def on_transport_error(self, event: Event) -> None:
+    def on_transport_error(self, event: Any) -> None:
         self.ended = str(event.transport.condition)
 
-    def on_disconnected(self, event: Event) -> None:
+    def on_disconnected(self, event: Any) -> None:
         self.ended = self.ended or "disconnected"
         event.container.stop()
 
@@ -92,7 +92,7 @@ class Mover(MessagingHandler, TransactionHandler):  # type: ignore[misc]  # prot
         self._declared += 1
         container.declare_transaction(self._connection, handler=self)
 
-    def _work(self, event: Event) -> None:
+    def _work(self, event: Any) -> None:
         transaction: Transaction | None = self._transaction
         if transaction is None or len(self._held) < BATCH:
             return
