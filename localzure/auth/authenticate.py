@@ -55,7 +55,17 @@ def challenge(tenant: str = NO_TENANT) -> str:
 def authenticate(
     request: HttpRequest, address: Address, accounts: Accounts, level: AuthLevel, now: Instant, door: Door
 ) -> Principal:
-    """Return who sent `request`, as far as `level` asks; `now` is the wall time. Raises AuthenticationError."""
+    """Return who sent `request`, as far as `level` asks, and note it there; `now` is the wall time.
+
+    Raises AuthenticationError.
+    """
+    request.principal = principal = _principal(request, address, accounts, level, now, door)
+    return principal
+
+
+def _principal(
+    request: HttpRequest, address: Address, accounts: Accounts, level: AuthLevel, now: Instant, door: Door
+) -> Principal:
     if level == "off":
         return Principal(PrincipalKind.OWNER, address.account)
     header = request.headers.get("authorization")

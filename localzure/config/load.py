@@ -173,6 +173,7 @@ def _settings(
         **some(allow_external_sources="storage.allow_external_sources"),
         **some(snapshot_seconds="snapshots.every", snapshot_count="snapshots.keep"),
         faults=(*some(rules="faults").get("rules", ()), *some(rules="test_mode").get("rules", ())),
+        **some(access_log="log.access", audit_log="log.audit", otel_endpoint="otel.endpoint"),
         **some(rate_limits="limits", breakers="circuit_breaker", hosts="hosts"),
         accounts_file=accounts_file,
         entra=EntraOptions(**some(**{name: f"entra.{name}" for name in EntraOptions.__slots__})),

@@ -211,6 +211,12 @@ class Settings:
     """Host names, beside local ones, by which its own API may be called."""
     faults: tuple[FaultRule, ...] = ()
     """The fault rules that are armed from the start."""
+    access_log: bool = False
+    """Whether every HTTP request is logged."""
+    audit_log: bool = False
+    """Whether it is logged who changes what."""
+    otel_endpoint: str | None = None
+    """Where OpenTelemetry's traces go, over OTLP on HTTP."""
     rate_limits: tuple[RateLimit, ...] = ()
     breakers: BreakerRules | None = None
     """When a service that fails is left alone for a while; None is never."""

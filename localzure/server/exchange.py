@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localzure.config.settings import Listener
+    from localzure.observing.observer import Observer
     from localzure.server.router import Router
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import BodySink, BodySource, HttpRequest, HttpService
@@ -40,6 +41,7 @@ class Stream(Protocol):
     router: Router
     transactions: TickTransactions
     listener: Listener
+    observer: Observer
 
     def send(self, event: Response | Body | EndBody | Continue | StreamClosed) -> None:
         """Queue a part of the reply."""
@@ -66,11 +68,14 @@ class Exchange:
     """One request and its reply."""
 
     __slots__ = (
+        "_began",
         "_later",
         "_reply_started",
         "_request",
+        "_sent_bytes",
         "_sink",
         "_source",
+        "_status",
         "_stream",
         "is_replied",
         "is_request_complete",
@@ -89,6 +94,11 @@ class Exchange:
         self._later: LaterReply | None = None
         self._source: BodySource | None = None
         self._reply_started = False
+        self._began: float | None = stream.observer.began()
+        """Monotonic second; None once the end has been told."""
+        self._status = 0
+        """That of the reply, once its head has left."""
+        self._sent_bytes = 0
         self.is_request_complete = False
         self.is_replied = False
         """The reply has been sent whole."""
@@ -120,6 +130,7 @@ class Exchange:
         if later is not None:
             later.lost()
         self._close_source()
+        self._tell_end(0)
 
     @property
     def is_waiting(self) -> bool:
@@ -206,6 +217,7 @@ class Exchange:
             self._break_off()
             return
         self._reply_started = True
+        self._status = reply.status
         length = len(body) if isinstance(body, bytes) else body.length
         headers = self._stream.reply_headers(self._request, reply, length)
         self._stream.send(Response(self.stream_id, reply.status, headers, close=reply.close))
@@ -213,6 +225,7 @@ class Exchange:
             self._end_reply()
         elif isinstance(body, bytes):
             if body:
+                self._sent_bytes = len(body)
                 self._stream.send(Body(self.stream_id, body))
             self._end_reply()
         else:
@@ -229,6 +242,7 @@ class Exchange:
                 self._end_reply()
                 return
             sent += len(data)
+            self._sent_bytes += len(data)
             self._stream.send(Body(self.stream_id, data))
             if self._source.length is None:
                 break
@@ -240,7 +254,14 @@ class Exchange:
         if not self.is_replied:
             self.is_replied = True
             self._stream.send(EndBody(self.stream_id))
+            self._tell_end(self._status)
             self._stream.finish(self)
+
+    def _tell_end(self, status: int) -> None:
+        """Have the exchange counted, once."""
+        began, self._began = self._began, None
+        if began is not None:
+            self._stream.observer.ended(self._request, status, began, self._sent_bytes)
 
     def _break_off(self) -> None:
         """End the stream where it is: that is how the client learns that there is no more."""

@@ -20,6 +20,7 @@ from localzure_storage.store import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localzure.observing.metrics import Metrics
     from localzure.server.http_faults import HttpFaults
     from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, HttpService
     from localzure.throttling.breaker import BreakerRules
@@ -37,22 +38,25 @@ class Gates:
     """The gates of all services."""
 
     def __init__(
-        self, faults: HttpFaults, limits: Limits, breakers: BreakerRules, monotonic: Callable[[], float]
+        self,
+        faults: HttpFaults,
+        limits: Limits,
+        breakers: BreakerRules,
+        monotonic: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
+        """Counts in `metrics` what was refused."""
         self._faults = faults
         self._limits = limits
         self._rules = breakers
         self._monotonic = monotonic
+        self._metrics = metrics
         self._breakers: dict[str, CircuitBreaker] = {}
-
-    @property
-    def breakers(self) -> dict[str, BreakerState]:
-        """The state of every breaker that a request has met."""
-        return {name: breaker.state for name, breaker in self._breakers.items()}
 
     def before(self, name: str, service: HttpService, request: HttpRequest, address: Address) -> HttpService:
         """Return who answers a request for `service`. Raises ServiceError."""
         if self._limits.limits and (wait := self._limits.draw(name, address.account, request.peer)):
+            self._metrics.limited[name] += 1
             return _Refusing(service, busy(name, wait))
         if self._faults.concern(request):
             service = self._faults.before(name, service, request, address)
@@ -63,10 +67,16 @@ class Gates:
     def _watched(self, name: str, service: HttpService) -> HttpService:
         breaker = self._breakers.get(name)
         if breaker is None:
-            tell = partial(_tell, name)
+            tell = partial(self._turned, name)
+            self._metrics.breaker_states[name] = BreakerState.CLOSED.value
             breaker = self._breakers[name] = CircuitBreaker(self._rules, self._monotonic, tell)
         wait = breaker.admit()
         return _Refusing(service, busy(name, wait)) if wait else _Watched(service, breaker)
+
+    def _turned(self, name: str, before: BreakerState, after: BreakerState) -> None:
+        self._metrics.breaker_states[name] = after.value
+        self._metrics.breaker_turns[name, before.value, after.value] += 1
+        _log.warning("the circuit breaker of %s is %s (was %s)", name, after.value, before.value)
 
 
 def busy(name: str, seconds: float) -> ServiceError:
@@ -75,10 +85,6 @@ def busy(name: str, seconds: float) -> ServiceError:
     if name == "servicebus":
         return AdminError(503, "The server is busy. Please retry the operation.", 50009, headers)
     return StorageRestError("ServerBusy", headers=headers)
-
-
-def _tell(name: str, before: BreakerState, after: BreakerState) -> None:
-    _log.warning("the circuit breaker of %s is %s (was %s)", name, after.value, before.value)
 
 
 class _Refusing:

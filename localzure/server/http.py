@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 from localzure import __version__
+from localzure.observing.trace_context import KEPT
 from localzure.server.exchange import Exchange
 from localzure.services.interface import HttpReply, HttpRequest
 from localzure_protocols.events import (
@@ -29,6 +30,7 @@ from localzure_protocols.http1 import has_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localzure.observing.observer import Observer
     from localzure.server.driver import Channel, Driver
     from localzure.server.router import Router
     from localzure.server.transactions import TickTransactions
@@ -112,6 +114,7 @@ class HttpContext:
     clock: Clock
     entropy: Entropy
     call_soon: Callable[[Callable[[], None]], object]
+    observer: Observer
     drivers: WeakSet[HttpDriver] = field(default_factory=WeakSet)
     """Those of all connections."""
 
@@ -128,6 +131,7 @@ class HttpDriver:
         """Made when a connection's first bytes are HTTP; `upgrade` gives the driver that a request asks for, if any."""
         self.router = context.router
         self.transactions = context.transactions
+        self.observer = context.observer
         self.listener = channel.listener
         self._channel = channel
         self._context = context
@@ -258,6 +262,8 @@ class HttpDriver:
             headers.append((b"content-length", b"%d" % length))
         if b"x-ms-request-id" not in given:
             headers.append((b"x-ms-request-id", request.request_id.encode()))
+        kept = ((name, request.headers.get(name)) for name in KEPT)
+        headers.extend((name.encode(), value.encode("latin-1")) for name, value in kept if value is not None)
         headers += [(b"server", SERVER), (b"date", _http_date(self._context.clock.wall() // 1_000_000))]
         return headers
 

@@ -198,9 +198,11 @@ class _Truncated:
     def finish(self) -> HttpReply:
         reply = self._sink.finish()
         length = len(reply.body) if isinstance(reply.body, bytes) else reply.body.length
-        if not length:
+        if length == 0:
             return NoReply()
-        keep = length // 2 if self._keep_bytes is None else min(self._keep_bytes, length - 1)
+        keep = self._keep_bytes
+        if length is not None:
+            keep = length // 2 if keep is None else min(keep, length - 1)
         reply.body = _BrokenBody(reply.body, length, keep)
         return reply
 
@@ -208,11 +210,11 @@ class _Truncated:
 class _BrokenBody:
     """A body that ends before its end (a `BodySource`)."""
 
-    def __init__(self, body: bytes | BodySource, length: int, keep: int) -> None:
+    def __init__(self, body: bytes | BodySource, length: int | None, keep: int | None) -> None:
         self.length = length
         self._body = body
         self._at = 0
-        self._keep = keep
+        self._keep = keep or 0
 
     def read(self, limit: int) -> bytes:
         if self._at >= self._keep:

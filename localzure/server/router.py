@@ -36,6 +36,7 @@ class Router:
     def route(self, request: HttpRequest, listener: Listener) -> tuple[HttpService, Address]:
         """Return who answers `request`, and for which account. Raises ServiceError."""
         if self._own_api.answers(request):
+            request.service = "localzure"
             return self._own_api, _OWN
         service, address = resolve(listener.service, request, self._hosts)
         if (service is None or request.raw_path.startswith("/.")) and is_entra(request.raw_path):
@@ -46,6 +47,7 @@ class Router:
         answering = self._services.get(service)
         if answering is None:
             raise NoServiceError(f"The service {service} has no HTTP interface here, or is switched off.")
+        request.service = service
         if service != "entra":
             answering = self._gates.before(service, answering, request, address)
         return answering, address

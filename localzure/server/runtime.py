@@ -18,6 +18,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from localzure.faults.injector import Injector
+from localzure.observing.metrics import Metrics
+from localzure.observing.observer import Observer
 from localzure.server import limits as process_limits
 from localzure.server import logs
 from localzure.server.amqp import AmqpDriver
@@ -34,6 +36,7 @@ from localzure.server.own_api.about import About
 from localzure.server.own_api.clock import ClockCalls
 from localzure.server.own_api.faults import FaultCalls
 from localzure.server.own_api.guard import Guard
+from localzure.server.own_api.metrics import MetricsCalls
 from localzure.server.own_api.reset import ResetCalls
 from localzure.server.own_api.service import OwnApi
 from localzure.server.own_api.snapshots import SnapshotCalls
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from localzure.config.settings import Listener, Settings
+    from localzure.observing.open_telemetry import OpenTelemetryTracer
     from localzure.server.driver import Channel, Driver
     from localzure.services.interface import Entropy
     from localzure.services.servicebus.seed import QueueSeed
@@ -138,6 +142,15 @@ class Server:
         self._trust = trust
         self._health = Health(settings.services, self._clock)
         self._about = About(trust)
+        self._metrics = Metrics()
+        self._tracer = _tracer(settings)
+        self._observer = Observer(
+            self._metrics,
+            clock,
+            logs_access=settings.access_log,
+            logs_audit=settings.audit_log,
+            tracer=self._tracer,
+        )
         self._injector = Injector(clock.monotonic, settings.faults)
         self._stopping = asyncio.Event()
 
@@ -152,6 +165,8 @@ class Server:
             builder = Builder(self._settings, transactions, self._clock, self._entropy, loop, self._seeds)
             services = builder.build()
             stack.callback(services.close)
+            if self._tracer is not None:
+                stack.callback(self._tracer.close)
             state = State(store, transactions, builder, services, self._clock)
             own_api = self._own_api(state, builder, services, transactions)
             connections = self._connect(services, own_api, state, transactions, loop)
@@ -180,7 +195,8 @@ class Server:
         guard = Guard(names, self._settings.admin_token)
         clock = ClockCalls(TimeTravel(self._clock, services.alarms.values(), services.sweeps.values(), transactions))
         reset = ResetCalls(services, transactions, builder.renew_servicebus, state.changing)
-        calls = (self._about, clock, FaultCalls(self._injector), reset, SnapshotCalls(state))
+        faults, metrics = FaultCalls(self._injector), MetricsCalls(self._metrics)
+        calls = (self._about, clock, faults, metrics, reset, SnapshotCalls(state))
         return OwnApi(self._health, guard, [route for each in calls for route in each.routes()], services.routes)
 
     def _connect(
@@ -195,9 +211,9 @@ class Server:
         injector, monotonic = self._injector, self._clock.monotonic
         limits = Limits(self._settings.rate_limits, monotonic)
         faults = HttpFaults(injector, self._clock, loop.call_later)
-        gates = Gates(faults, limits, self._settings.breakers or BreakerRules(), monotonic)
+        gates = Gates(faults, limits, self._settings.breakers or BreakerRules(), monotonic, self._metrics)
         router = Router(services.http, own_api, gates, self._settings.hosts)
-        http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon)
+        http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon, self._observer)
         factories: dict[Wire, Callable[[Channel], Driver]] = {
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
             Wire.HTTP2: lambda channel: HttpDriver(channel, Http2Connection(), http),
@@ -274,6 +290,17 @@ class Server:
             os._exit(128 + number)
         _log.info("stopping: finishing what is in flight; signal again to stop at once")
         self._stopping.set()
+
+
+def _tracer(settings: Settings) -> OpenTelemetryTracer | None:
+    """Where traces go, if they go anywhere. Raises StartupError where the library is missing."""
+    if settings.otel_endpoint is None:
+        return None
+    try:
+        from localzure.observing.open_telemetry import OpenTelemetryTracer  # late: brings a large library
+    except ImportError:
+        raise StartupError("--otel-endpoint needs OpenTelemetry: pip install 'localzure[otel]'") from None
+    return OpenTelemetryTracer(settings.otel_endpoint)
 
 
 async def _drain(connections: Connections) -> None:

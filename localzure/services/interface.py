@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from uuid import UUID
 
+    from localzure.auth.principal import Principal
     from localzure_protocols.amqp.connection import AmqpConnection
     from localzure_protocols.amqp.events import AmqpEvent
     from localzure_storage.extents import Extents
@@ -182,6 +183,12 @@ class HttpRequest:
     """Lower-case name → name as sent, for the `x-ms-meta-` headers: Azure keeps the case of metadata names."""
     sent_names: tuple[bytes, ...] = ()
     """The names of all headers as sent, where the protocol keeps their case."""
+    service: str = ""
+    """The service that answers, once the server has routed the request."""
+    operation: str = ""
+    """The name of the operation, once the service has found it."""
+    principal: Principal | None = None
+    """Who sent it, once a storage service knows."""
 
 
 @dataclass(slots=True)

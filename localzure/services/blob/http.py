@@ -156,6 +156,7 @@ class BlobService:
         if version is None:
             self._take_default_version(request, address)
         operation = find(resource, request.method, headers, query)
+        request.operation = operation.name
         if address.secondary and request.method not in {"GET", "HEAD"}:
             raise BlobError("InsufficientAccountPermissions")
         call = Call(parts, request, address, operation, query, container, blob, principal)

@@ -114,6 +114,7 @@ class QueueService:
         except UriError as error:
             raise QueueError("InvalidUri", Reason=str(error)) from error
         operation = find(resource, request.method, query)
+        request.operation = operation.name
         if address.secondary and operation.writes:
             raise QueueError("InsufficientAccountPermissions")
         if principal.kind is PrincipalKind.ANONYMOUS:

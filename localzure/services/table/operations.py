@@ -150,6 +150,7 @@ def route(parts: Parts, request: HttpRequest, address: Address, principal: Princ
     if target.resource == "below":
         raise _nothing_below(parts, address.account, target, method)
     operation = find(target.resource, method, request.headers, query)
+    request.operation = operation.name
     call = Call(parts, request, address, operation, query, target, principal)
     if principal.sas is not None:
         access.check(call, principal.sas)

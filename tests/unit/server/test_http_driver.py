@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from localzure.config.settings import Listener
+from localzure.observing.metrics import Metrics
+from localzure.observing.observer import Observer
 from localzure.server.driver import Driver
 from localzure.server.exchange import BODY_TURN_BYTES
 from localzure.server.http import (
@@ -172,12 +174,14 @@ class Wire:
         self.transactions = TickTransactions(self.store, self.clock, self.soon.append)
         self.service = KeyService(self.transactions)
         self.channel = Channel()
+        self.metrics = Metrics()
         context = HttpContext(
             _Router(self.service),  # type: ignore[arg-type]  # routes everything to the one service
             self.transactions,
             self.clock,
             SeededEntropy(1),
             self.soon.append,
+            Observer(self.metrics, self.clock),
         )
         self.driver = self.channel.driver = HttpDriver(self.channel, Http1Connection(), context)
 

@@ -63,6 +63,7 @@ class AdminService:
         if plain_http.is_at_gateway(address) and plain_http.is_plain(request):
             return self._accept_plain(request, path, signed_paths, target, query, address.base_url)
         operation = operations.find(request.method, target.resource, is_update="if-match" in request.headers)
+        request.operation = operation.name
         wall = self._broker.clock.wall()
         with self._broker.reader() as reader:
             authorize(self._authority, reader, request, operation.right, signed_paths, operation.name, wall)
