@@ -59,7 +59,7 @@ def authenticate(
 
     Raises AuthenticationError.
     """
-    request.principal = principal = _principal(request, address, accounts, level, now, door)
+    request.caller = principal = _principal(request, address, accounts, level, now, door)
     return principal
 
 

@@ -41,6 +41,12 @@ class Principal:
     shown: SasToken | None = None
     """A signature that nobody checked, of an OWNER: its bounds do not hold, what it asks of replies and writes does."""
 
+    def __str__(self) -> str:
+        """The caller, for people."""
+        if self.claims is not None:
+            return f"identity {self.claims.oid} of tenant {self.claims.tid}"
+        return f"{self.kind.value} of {self.account}"
+
 
 class AuthenticationError(ServiceError):
     """The credentials of a request do not hold, or do not allow it. Raised with the row that Azure answers with."""

@@ -10,7 +10,6 @@ from localzure.observing import trace_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localzure.auth.principal import Principal
     from localzure.observing.metrics import Metrics
     from localzure.services.interface import Clock, HttpRequest, Instant
 
@@ -110,16 +109,6 @@ def audit_line(ended: Ended) -> str:
     request = ended.request
     outcome = "done" if ended.status and ended.status < 400 else "refused"
     return (
-        f"{_who(request.principal)} from {request.peer}: {request.operation or request.method} {request.raw_path} "
+        f"{request.caller or 'somebody'} from {request.peer}: {request.operation or request.method} {request.raw_path} "
         f"{outcome} ({ended.status}, {request.request_id})"
     )
-
-
-def _who(principal: Principal | None) -> str:
-    """The sender of a request, for people."""
-    if principal is None:
-        return "somebody"
-    if principal.claims is not None:
-        claims = principal.claims
-        return f"identity {claims.oid} of tenant {claims.tid}"
-    return f"{principal.kind.value} of {principal.account}"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from uuid import UUID
 
-    from localzure.auth.principal import Principal
     from localzure_protocols.amqp.connection import AmqpConnection
     from localzure_protocols.amqp.events import AmqpEvent
     from localzure_storage.extents import Extents
@@ -187,8 +186,8 @@ class HttpRequest:
     """The service that answers, once the server has routed the request."""
     operation: str = ""
     """The name of the operation, once the service has found it."""
-    principal: Principal | None = None
-    """Who sent it, once a storage service knows."""
+    caller: object = None
+    """Who sent it, once a storage service knows: its `str` is for people."""
 
 
 @dataclass(slots=True)

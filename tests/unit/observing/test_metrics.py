@@ -82,7 +82,7 @@ def test_a_line_of_the_access_log() -> None:
 
 
 def test_a_line_of_the_audit_log() -> None:
-    REQUEST.principal = Principal(PrincipalKind.OWNER, "acct")
+    REQUEST.caller = Principal(PrincipalKind.OWNER, "acct")
     assert audit_line(Ended(REQUEST, 403, Instant(0), 0.001, 0)) == (
         "owner of acct from 127.0.0.1: BlockBlob_StageBlock /acct/box/blob refused (403, id-1)"
     )
