@@ -15,14 +15,14 @@ from localzure.config.settings import AuthLevel
 from localzure.gateway.address import resolve
 from localzure.services.interface import HttpReply, HttpRequest, ServiceError
 from localzure.services.servicebus.admin import atom
-from localzure.services.servicebus.seed import QueueSeed
+from localzure.services.servicebus.seed import EntitySeed
 from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import ServiceBusSettings
 from localzure_storage.store import StorageError, Store
 from tests.servicebus_world import World
 
 HOST = "localhost:5300"
-KEPT = QueueSeed("kept")
+KEPT = EntitySeed("kept")
 """A queue that is there from the start: without a seed there would be the sample queue."""
 
 
@@ -78,7 +78,7 @@ class AdminWorld:
     """One namespace, and a client of its administration API."""
 
     def __init__(
-        self, level: AuthLevel = "off", store: Store | None = None, seeds: Sequence[QueueSeed] = (KEPT,)
+        self, level: AuthLevel = "off", store: Store | None = None, seeds: Sequence[EntitySeed] = (KEPT,)
     ) -> None:
         self.world = World(store)
         self.service = ServiceBusService(self.world.context, ServiceBusSettings(auth=level))

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from localzure.observing.open_telemetry import OpenTelemetryTracer
     from localzure.server.driver import Channel, Driver
     from localzure.services.interface import Entropy
-    from localzure.services.servicebus.seed import QueueSeed
+    from localzure.services.servicebus.seed import EntitySeed
     from localzure_protocols.events import Request
     from localzure_storage.store import Store
 
@@ -129,7 +129,7 @@ class Server:
         entropy: Entropy,
         sockets: list[tuple[Listener, socket.socket]],
         ready: ReadyFile,
-        seeds: tuple[QueueSeed, ...],
+        seeds: tuple[EntitySeed, ...],
         trust: Trust,
     ) -> None:
         """`sockets` are bound and listening; connections wait in their backlog until everything serves."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from localzure.server.own_api.routes import Route
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import AmqpService, Entropy, HttpService
-    from localzure.services.servicebus.seed import QueueSeed
+    from localzure.services.servicebus.seed import EntitySeed
     from localzure_storage.store import Writer
 
 ROOT = Subspace(b"")
@@ -90,7 +90,7 @@ class Services:
             alarm.cancel()
 
 
-def read_seeds(settings: Settings) -> tuple[QueueSeed, ...]:
+def read_seeds(settings: Settings) -> tuple[EntitySeed, ...]:
     """Read the seed files, before anything is made. Raises StartupError."""
     try:
         return tuple(seed for path in settings.seeds for seed in load_seed(path))
@@ -108,7 +108,7 @@ class Builder:
         clock: VirtualClock,
         entropy: Entropy,
         loop: asyncio.AbstractEventLoop,
-        seeds: tuple[QueueSeed, ...],
+        seeds: tuple[EntitySeed, ...],
     ) -> None:
         """All services share these; `seeds` come from `read_seeds`."""
         self._settings = settings

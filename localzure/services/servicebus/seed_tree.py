@@ -85,6 +85,20 @@ class Place:
             if plain(key) not in known:
                 _log.warning("%s: unknown and left out: %r; known are %s", self.shown, key, ", ".join(sorted(names)))
 
+    def maybe_member(self, name: str) -> Place | None:
+        """As `member`, also where it is null itself."""
+        return None if self.value is None else self.member(name)
+
+    def members_of(self, name: str) -> Iterator[tuple[str, Place]]:
+        """The members of a member that may be missing, by name."""
+        found = self.maybe_member(name)
+        if found is not None:
+            yield from found.members()
+
+    def named(self, name: str) -> Place:
+        """The name under which it stands, as a value."""
+        return Place(self.file, self.path, name)
+
     def _below(self, key: str, value: Any) -> Place:
         return Place(self.file, f"{self.path}.{key}" if self.path else key, value)
 

@@ -21,7 +21,7 @@ from localzure.services.servicebus.keys import ServiceBusKeys
 from localzure.services.servicebus.model import EntityKind
 from localzure.services.servicebus.rest.handlers import receivable, refusal
 from localzure.services.servicebus.rest.receivers import Receivers
-from localzure.services.servicebus.seed import SAMPLE_QUEUE, apply_seeds
+from localzure.services.servicebus.seed import SAMPLE, apply_seeds
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.access import AccessKey
     from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.model import EntityRecord
-    from localzure.services.servicebus.seed import QueueSeed
+    from localzure.services.servicebus.seed import EntitySeed
     from localzure.services.servicebus.settings import ServiceBusSettings
     from localzure_protocols.amqp.connection import AmqpConnection
     from localzure_storage.store import Reader, Writer
@@ -57,8 +57,8 @@ class ServiceBusService:
         self.desk = Desk(self._broker)
         """What LocalZure's own API does with the namespace."""
 
-    def start(self, seeds: Sequence[QueueSeed] = ()) -> None:
-        """Create what is seeded, or the sample queue where there is neither a seed nor an entity, and set the alarm.
+    def start(self, seeds: Sequence[EntitySeed] = ()) -> None:
+        """Create what is seeded, or the sample where there is neither a seed nor an entity, and set the alarm.
 
         Seeding again changes what differs and deletes nothing. Raises SeedError, StorageError.
         """
@@ -67,7 +67,7 @@ class ServiceBusService:
             if writer.get(self._broker.keys.namespace) is None:
                 writer.put(self._broker.keys.namespace, now.to_bytes(8, "big"))
             is_empty = next(chain(entities.queues(writer), entities.topics(writer)), None) is None
-            apply_seeds(entities, writer, seeds or ([SAMPLE_QUEUE] if is_empty else []), now)
+            apply_seeds(self._broker, writer, seeds or (SAMPLE if is_empty else ()))
         self._broker.arm_next()
 
     def resume(self) -> None:

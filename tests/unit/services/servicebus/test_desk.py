@@ -9,7 +9,7 @@ import pytest
 from localzure.services.servicebus.engine import clearing
 from localzure.services.servicebus.engine.settlement import Disposition
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
-from localzure.services.servicebus.seed import QueueSeed
+from localzure.services.servicebus.seed import EntitySeed
 from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import ServiceBusSettings
 from tests.servicebus_world import World
@@ -22,7 +22,7 @@ class DeskWorld:
         self.world = World()
         self.service = ServiceBusService(self.world.context, ServiceBusSettings("off"))
         self.world.broker, self.world.dispatch = self.service._broker, self.service._dispatch
-        self.service.start([QueueSeed("line")])
+        self.service.start([EntitySeed("line")])
         self.world.commit()
         self.desk = self.service.desk
 

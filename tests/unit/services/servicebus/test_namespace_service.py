@@ -12,7 +12,7 @@ from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.broker import Broker
 from localzure.services.servicebus.keys import ServiceBusKeys
 from localzure.services.servicebus.model import EntityDescription, EntityRecord
-from localzure.services.servicebus.seed import SAMPLE_QUEUE, QueueSeed
+from localzure.services.servicebus.seed import SAMPLE, EntitySeed
 from localzure.services.servicebus.seed_tree import SeedError
 from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import ServiceBusSettings
@@ -38,7 +38,7 @@ def world() -> World:
     return World(FailingStore(MemoryStore()))
 
 
-def service(world: World, *seeds: QueueSeed) -> ServiceBusService:
+def service(world: World, *seeds: EntitySeed) -> ServiceBusService:
     made = ServiceBusService(world.context, ServiceBusSettings())
     made.start(seeds)
     world.commit()
@@ -53,23 +53,23 @@ def queues(context: ServiceContext) -> list[EntityRecord]:
 def test_an_empty_store_without_a_seed_gets_the_sample_queue(world: World) -> None:
     service(world)
     (record,) = queues(world.context)
-    assert (record.name, record.description) == ("queue.1", SAMPLE_QUEUE.description)
+    assert (record.name, record.description) == ("queue.1", SAMPLE[0].description)
     service(world)
     assert queues(world.context) == [record]
 
 
 def test_with_a_seed_there_is_what_is_seeded(world: World) -> None:
-    service(world, QueueSeed("B"), QueueSeed("a/b"))
+    service(world, EntitySeed("B"), EntitySeed("a/b"))
     assert [record.name for record in queues(world.context)] == ["a/b", "B"]
     service(world)
     assert len(queues(world.context)) == 2
 
 
 def test_seeding_again_changes_what_differs_and_deletes_nothing(world: World) -> None:
-    service(world, QueueSeed("a"), QueueSeed("b"))
+    service(world, EntitySeed("a"), EntitySeed("b"))
     before = {record.name: record for record in queues(world.context)}
     world.clock.advance(5)
-    service(world, QueueSeed("A", EntityDescription(max_delivery_count=5)), QueueSeed("c"))
+    service(world, EntitySeed("A", EntityDescription(max_delivery_count=5)), EntitySeed("c"))
     after = {record.name: record for record in queues(world.context)}
     assert list(after) == ["a", "b", "c"]
     assert after["b"] == before["b"]
@@ -79,7 +79,7 @@ def test_seeding_again_changes_what_differs_and_deletes_nothing(world: World) ->
 
 
 def test_the_numbers_of_queues_do_not_overlap(world: World) -> None:
-    service(world, QueueSeed("a"), QueueSeed("b"))
+    service(world, EntitySeed("a"), EntitySeed("b"))
     numbers = [
         number
         for record in queues(world.context)
@@ -89,11 +89,11 @@ def test_the_numbers_of_queues_do_not_overlap(world: World) -> None:
 
 
 def test_what_cannot_be_changed_is_refused_and_nothing_is_seeded(world: World) -> None:
-    service(world, QueueSeed("a"))
+    service(world, EntitySeed("a"))
     origin = "seed.json: UserConfig.Namespaces[0].Queues[1].Properties"
-    changed = QueueSeed("a", EntityDescription(requires_session=True), origin)
+    changed = EntitySeed("a", EntityDescription(requires_session=True), origin)
     with pytest.raises(SeedError) as caught:
-        service(world, QueueSeed("b"), changed)
+        service(world, EntitySeed("b"), changed)
     assert str(caught.value) == (
         "seed.json: UserConfig.Namespaces[0].Queues[1].Properties.RequiresSession: true cannot be taken: "
         "the queue 'a' exists with false, and this cannot be changed"

@@ -13,7 +13,7 @@ import pytest
 from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.model import MINUTE, EntityDescription, EntityKind, EntityStatus
 from localzure.services.servicebus.properties import PROPERTIES
-from localzure.services.servicebus.seed import QueueSeed, load_seed, parse_seed
+from localzure.services.servicebus.seed import EntitySeed, load_seed, parse_seed
 from localzure.services.servicebus.seed_tree import SeedError, plain
 
 MICROSOFTS_OWN = """
@@ -72,21 +72,23 @@ def property_refusal(name: str, value: object) -> str:
 
 
 def test_microsofts_own_file_is_taken(caplog: pytest.LogCaptureFixture) -> None:
-    (queue,) = parse_seed(MICROSOFTS_OWN, "seed.json")
+    queue, *topics = parse_seed(MICROSOFTS_OWN, "seed.json")
     assert queue.name == "queue.1"
     assert queue.description == EntityDescription(
         default_message_time_to_live=60 * MINUTE,
         duplicate_detection_history_time_window=20 * MICROSECONDS,
         max_delivery_count=3,
     )
-    assert [record.getMessage() for record in caplog.records] == [
-        "seed.json: topics are not supported yet and are left out: topic.1, topic/2"
+    assert [(topic.kind, topic.name) for topic in topics] == [
+        (EntityKind.TOPIC, "topic.1"),
+        (EntityKind.TOPIC, "topic/2"),
     ]
+    assert caplog.records == []
 
 
 def test_a_queue_that_is_only_named_has_azures_defaults() -> None:
     assert parse_seed(seed_of({"Name": "a/b"}), "s") == (
-        QueueSeed("a/b", EntityDescription(), "s: UserConfig.Namespaces[0].Queues[0]"),
+        EntitySeed("a/b", EntityDescription(), "s: UserConfig.Namespaces[0].Queues[0]"),
     )
 
 
@@ -189,7 +191,7 @@ def test_a_name_is_given_once() -> None:
     text = refusal(seed_of({"Name": "q"}, {"Name": "Q"}))
     assert text == (
         'seed.json: UserConfig.Namespaces[0].Queues[1].Name: "Q" is not allowed, '
-        "it must be a name that no other queue has"
+        "it must be a name that nothing else has"
     )
 
 
@@ -302,7 +304,7 @@ def test_a_seed_of_our_own_may_have_no_queues() -> None:
         ("servicebus:\n  q: 1\n  q: 2", "seed.yaml: line 2, column 3: the key 'q' is given twice in one object"),
         (
             "servicebus: {queues: {q: , Q: }}",
-            'seed.yaml: servicebus.queues.Q: "Q" is not allowed, it must be a name that no other queue has',
+            'seed.yaml: servicebus.queues.Q: "Q" is not allowed, it must be a name that nothing else has',
         ),
         ("servicebus: [", "seed.yaml: line "),
         ("a: !!python/object:os.system {}", "seed.yaml: line 1, column 4: could not determine a constructor"),
@@ -320,7 +322,7 @@ def test_a_wrong_seed_of_our_own_is_refused_with_its_place(text: str, told: str)
 def test_what_nobody_knows_in_a_seed_of_our_own_is_told(caplog: pytest.LogCaptureFixture) -> None:
     parse_seed("servicebus: {queues: {q: {max_delivery: 3}}, relays: {}}", "s", is_yaml=True)
     first, second = (record.getMessage() for record in caplog.records)
-    assert first == "s: servicebus: unknown and left out: 'relays'; known are queues"
+    assert first == "s: servicebus: unknown and left out: 'relays'; known are queues, topics"
     assert second.startswith(
         "s: servicebus.queues.q: unknown and left out: 'max_delivery'; known are AutoDeleteOnIdle, "
     )
@@ -331,13 +333,15 @@ DOCUMENT = Path(__file__).parents[4] / "docs" / "seeding.md"
 
 def test_the_examples_of_the_documentation_are_seeds() -> None:
     text = DOCUMENT.read_text("utf-8")
-    yaml, json_text = (re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL) for kind in ("yaml", "json"))
-    assert yaml
-    assert json_text
-    assert [seed.name for seed in parse_seed(yaml[1], "s", is_yaml=True)] == ["orders", "invoices/eu", "plain"]
-    assert [seed.name for seed in parse_seed(json_text[1], "s")] == ["orders"]
+    queues, topics = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (json_text,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert [seed.name for seed in parse_seed(queues, "s", is_yaml=True)] == ["orders", "invoices/eu", "plain"]
+    assert [len(seed.rules) for seed in parse_seed(topics, "s", is_yaml=True)] == [0, 0, 3]
+    assert [seed.name for seed in parse_seed(json_text, "s")] == ["orders"]
 
 
 def test_the_documentation_has_every_property() -> None:
     documented = re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-    assert sorted(plain(name) for name in documented) == sorted(plain(row.name) for row in PROPERTIES[EntityKind.QUEUE])
+    assert sorted(plain(name) for name in documented) == sorted(
+        {plain(row.name) for rows in PROPERTIES.values() for row in rows}
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from localzure.services.servicebus.engine.settlement import Disposition
 from localzure.services.servicebus.model import EntityDescription, EntityStatus
-from localzure.services.servicebus.seed import QueueSeed
+from localzure.services.servicebus.seed import EntitySeed
 from localzure_storage.memory import MemoryStore
 from tests.failing_store import FailingStore
 from tests.servicebus_admin_world import AdminWorld, entry
@@ -240,7 +240,7 @@ def test_messages_are_forwarded_only_to_what_is_there(admin: AdminWorld, name: s
 
 def test_a_larger_message_size_from_a_seed_stays_over_updates() -> None:
     description = EntityDescription(max_message_size_kilobytes=2048)
-    admin = AdminWorld(seeds=(QueueSeed("q", description),))
+    admin = AdminWorld(seeds=(EntitySeed("q", description),))
     assert admin.get("q").value("MaxMessageSizeInKilobytes") == "2048"
     assert admin.update("q", MaxMessageSizeInKilobytes="2048", MaxDeliveryCount="2").status == 200
     assert admin.update("q", MaxDeliveryCount="3").value("MaxMessageSizeInKilobytes") == "2048"

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from localzure.services.servicebus.access import AccessKey, Right
-from localzure.services.servicebus.seed import QueueSeed
+from localzure.services.servicebus.seed import EntitySeed
 from localzure_protocols.amqp.message import Properties as AmqpProperties
 from localzure_protocols.amqp.message import encode_properties, encode_value
 from localzure_storage.memory import MemoryStore
@@ -346,7 +346,7 @@ def test_other_methods_are_refused(world: RestWorld) -> None:
 
 
 def test_every_operation_needs_its_right() -> None:
-    world = RestWorld("verify", seeds=[QueueSeed("kept"), QueueSeed("other")])
+    world = RestWorld("verify", seeds=[EntitySeed("kept"), EntitySeed("other")])
     keys = [AccessKey("send", "s", Right.SEND), AccessKey("listen", "l", Right.LISTEN)]
     world.service._authority._keys |= {key.name: key for key in keys}
     send = {"Authorization": signature("http://localhost:5300/kept", "send", "s")}
