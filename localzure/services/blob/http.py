@@ -13,7 +13,7 @@ from localzure.services.blob import access
 from localzure.services.blob.call import Call, Parts
 from localzure.services.blob.engine import accounts, containers, emptying, remains, retention
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.operations import Resource, find, not_implemented, refuse_header
+from localzure.services.blob.operations import Resource, find, refuse_header
 from localzure.services.blob.website import WebsiteService
 from localzure.services.interface import ServiceError
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
@@ -126,8 +126,6 @@ class BlobService:
     def _accept(self, request: HttpRequest, address: Address, sender: Principal | None = None) -> BodySink:
         call = self.admit(request, address, sender)
         operation = call.operation
-        if operation.handler is None:
-            raise not_implemented(operation)
         if not operation.refused.isdisjoint(request.headers):
             raise refuse_header(operation, request.headers)
         sink = operation.handler(call)

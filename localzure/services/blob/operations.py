@@ -1,7 +1,7 @@
 """The operations of the Blob service, as data.
 
-One row per operation: how a request for it looks, what it takes and what it needs. Routing, authorisation and the 501
-of what is missing all read this table. Names are those of the service's OpenAPI document; the two that it lacks (the
+One row per operation: how a request for it looks, what it takes, what it needs and who does it. Routing and
+authorisation read this table. Names are those of the service's OpenAPI document; the two that it lacks (the
 metadata of a container and of a blob, read alone) and the ones that newer clients use follow its style.
 
 Several operations can share a method, resource, `restype` and `comp`; then headers or parameters tell them apart, and
@@ -73,8 +73,7 @@ class Operation:
     """The conditional headers with which it is refused."""
     public: Literal["blob", "container"] | None
     """The least public access with which anonymous callers may do it."""
-    handler: Handler | None
-    """None for what is not built: 501."""
+    handler: Handler
 
 
 _TIMES = frozenset({"if-modified-since", "if-unmodified-since"})
@@ -90,7 +89,7 @@ def _row(
     *when: Has,
     conditions: frozenset[str] = _NONE,
     public: Literal["blob", "container"] | None = None,
-    handler: Handler | None = None,
+    handler: Handler,
 ) -> Operation:
     """Make a row; `target` is `resource?restype&comp`, with a dash for neither."""
     resource, restype, comp = target.split(" ")
@@ -526,11 +525,6 @@ def find(resource: Resource, method: str, headers: Mapping[str, str], query: Map
         else:
             return row
     raise _undecided(rows, headers)
-
-
-def not_implemented(operation: Operation) -> BlobError:
-    """Return the 501 that names an operation that is not built."""
-    return BlobError("NotImplemented", Operation=operation.name)
 
 
 def refuse_header(operation: Operation, headers: Mapping[str, str]) -> BlobError:

@@ -67,23 +67,14 @@ PATHS = {"service": "", "container": "box", "blob": "box/blob"}
 
 
 @pytest.mark.parametrize("row", SPEC, ids=lambda row: row["name"])
-def test_what_is_not_built_says_so_and_names_itself(row: SpecOperation) -> None:
+def test_every_operation_of_the_document_is_built(row: SpecOperation) -> None:
     headers, query = head_of(row)
-    operation = find(row["resource"], row["method"], headers, query)  # type: ignore[arg-type]  # as above
     world = BlobWorld()
     world.container()
     world.put("box/blob", b"before")
     raw_query = "&".join(f"{name}={value}" for name, value in query.items())
-    answer = world.ask(
-        row["method"], PATHS[row["resource"]], raw_query, headers, b"" if row["method"] != "GET" else None
-    )
-    if operation.handler is not None:
-        assert answer.status != 501
-        return
-    assert (answer.status, answer.code) == (501, "NotImplemented")
-    if row["method"] != "HEAD":
-        assert answer.xml.findtext("Operation") == row["name"]
-    assert world.get("box/blob").body == b"before"
+    body = b"" if row["method"] != "GET" else None
+    assert world.ask(row["method"], PATHS[row["resource"]], raw_query, headers, body).status != 501
 
 
 @pytest.mark.parametrize(
