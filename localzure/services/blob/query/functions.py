@@ -45,7 +45,12 @@ class Function(NamedTuple):
 
 
 def _whole(number: int | float) -> int | float:
-    return within(number) if isinstance(number, int) else number
+    """Return a number that its type can hold. Raises RowError."""
+    if isinstance(number, int):
+        return within(number)
+    if not math.isfinite(number):
+        raise RowError("ArithmeticOverflow", "A number is out of range.")
+    return number
 
 
 def _add(left: Value, right: Value) -> Value:
@@ -74,7 +79,7 @@ def _divide(left: Value, right: Value) -> Value:
     if isinstance(one, int) and isinstance(other, int):
         quotient = abs(one) // abs(other)
         return _whole(quotient if (one < 0) == (other < 0) else -quotient)
-    return one / other
+    return _whole(one / other)
 
 
 def _remainder(left: Value, right: Value) -> Value:
@@ -83,7 +88,8 @@ def _remainder(left: Value, right: Value) -> Value:
     if not other:
         raise RowError("DivideByZero", "Division by zero.")
     if isinstance(one, int) and isinstance(other, int):
-        return int(math.copysign(abs(one) % abs(other), one)) if abs(one) < 2**53 else one - other * int(one / other)
+        remainder = abs(one) % abs(other)
+        return -remainder if one < 0 else remainder
     return math.fmod(one, other)
 
 

@@ -61,9 +61,11 @@ def to_number(value: Value) -> int | float:
         except ValueError:
             pass
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
-            pass
+            raise unconvertible() from None
+        if math.isfinite(number):
+            return number
     raise unconvertible()
 
 
