@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from azure.identity import (
     EnvironmentCredential,
     WorkloadIdentityCredential,
 )
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.servicebus.exceptions import ServiceBusConnectionError
 from azure.storage.blob import BlobServiceClient, ContainerClient, generate_container_sas
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -36,7 +38,7 @@ STORAGE = "https://storage.azure.com/.default"
 @pytest.fixture(scope="module")
 def azure() -> Iterator[LocalZure]:
     config = {"entra": {"secrets": {"known-client": "right"}, "claims": {"roles": ["tester"]}}}
-    with LocalZure(config=config) as server:
+    with LocalZure(config=config, queues=["tokens"]) as server:
         yield server
 
 
@@ -130,6 +132,54 @@ def test_a_workload(azure: LocalZure, asking: dict[str, Any], trust: str, tmp_pa
         assert isinstance(list(client.list_containers()), list)
 
 
+@pytest.mark.parametrize("kind", ["secret", "certificate", "workload"])
+def test_service_bus(
+    azure: LocalZure, asking: dict[str, Any], trust: str, certificate: str, tmp_path: Path, kind: str
+) -> None:
+    """A token that the SDK gets for Service Bus and puts to `$cbs`, in AMQP over TLS."""
+    file = tmp_path / "token"
+    file.write_text(local_token(azure, "resource=api://AzureADTokenExchange"))
+    makers: dict[str, Callable[[], Any]] = {
+        "secret": lambda: ClientSecretCredential(TENANT, CLIENT, "any", **asking),
+        "certificate": lambda: CertificateCredential(TENANT, CLIENT, certificate, **asking),
+        "workload": lambda: WorkloadIdentityCredential(
+            tenant_id=TENANT, client_id=CLIENT, token_file_path=str(file), **asking
+        ),
+    }
+    credential = makers[kind]()
+    # The SDK takes the port of another address alone.
+    port = urlsplit(azure.endpoints["amqps"]).port
+    named: dict[str, Any] = {
+        "custom_endpoint_address": f"sb://localhost:{port}",
+        "connection_verify": trust,
+        "retry_total": 0,
+    }
+    with credential, ServiceBusClient("localhost", credential, **named) as client:
+        with client.get_queue_sender("tokens") as sender:
+            sender.send_messages(ServiceBusMessage(kind))
+        with client.get_queue_receiver("tokens", max_wait_time=10) as receiver:
+            [message] = receiver.receive_messages()
+            assert str(message) == kind
+            receiver.complete_message(message)
+
+
+def test_service_bus_refuses_a_token_for_something_else(azure: LocalZure, trust: str) -> None:
+    port = urlsplit(azure.endpoints["amqps"]).port
+    named: dict[str, Any] = {
+        "custom_endpoint_address": f"sb://localhost:{port}",
+        "connection_verify": trust,
+        "retry_total": 0,
+    }
+    credential: Any = Wrong(local_token(azure, "resource=https://storage.azure.com"))
+    with (
+        ServiceBusClient("localhost", credential, **named) as client,
+        # So the SDK tells of a token that `$cbs` has refused.
+        pytest.raises(ServiceBusConnectionError, match="amqp:client-error"),
+        client.get_queue_sender("tokens") as sender,
+    ):
+        sender.send_messages(ServiceBusMessage("x"))
+
+
 def test_the_environment(
     azure: LocalZure, asking: dict[str, Any], authority: str, trust: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +230,7 @@ class Wrong:
     def get_token(self, *_scopes: str, **_more: Any) -> Any:
         from azure.core.credentials import AccessToken
 
-        return AccessToken(self.token, 2**40)
+        return AccessToken(self.token, 4_000_000_000)
 
 
 def local_token(azure: LocalZure, query: str) -> str:
