@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
-    from typing import BinaryIO
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
 """The gateway of a server that was started without flags."""
@@ -40,6 +39,14 @@ class RefusedError(ClientError):
         """`NotFound` and its like; empty where the answer was none of LocalZure's."""
 
 
+class Readable(Protocol):
+    """A file to read from."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes; none at the end."""
+        ...
+
+
 class OwnApiClient:
     """Calls to one server."""
 
@@ -59,29 +66,25 @@ class OwnApiClient:
         Raises ClientError.
         """
         data = None if body is None else json.dumps(body).encode()
-        content = self.fetch(method, path, data, query=query)
-        try:
-            return json.loads(content) if content else None
-        except ValueError:
-            raise ClientError(f"{self._base}{path} answers something else than JSON") from None
+        return self._decoded(path, self.fetch(method, path, data, query=query))
+
+    def call_with_file(
+        self, method: str, path: str, file: Readable, length: int, *, query: Mapping[str, str] | None = None
+    ) -> Any:
+        """Call `path` with the next `length` bytes of a file as body, and return the answer. Raises ClientError."""
+        return self._decoded(path, self._content(path, self.open(method, path, file, length=length, query=query)))
 
     def fetch(
         self, method: str, path: str, body: bytes | None = None, *, query: Mapping[str, str] | None = None
     ) -> bytes:
         """Call `path` and return the content of the answer. Raises ClientError."""
-        reply = self.open(method, path, body, query=query)
-        with closing(reply):
-            try:
-                content: bytes = reply.read()
-            except OSError as error:
-                raise NoServerError(f"{self._base}{path} broke off: {_reason(error)}") from None
-        return content
+        return self._content(path, self.open(method, path, body, query=query))
 
     def open(
         self,
         method: str,
         path: str,
-        body: bytes | BinaryIO | None = None,
+        body: bytes | Readable | None = None,
         *,
         length: int | None = None,
         query: Mapping[str, str] | None = None,
@@ -102,7 +105,7 @@ class OwnApiClient:
             headers["authorization"] = f"Bearer {self._token}"
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a local server is behind no proxy
         try:
-            request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - checked in __init__
+            request = urllib.request.Request(url, body, headers, method=method)  # type: ignore[arg-type] # noqa: S310
             reply: HTTPResponse = direct.open(request, timeout=self._seconds_max)
         except urllib.error.HTTPError as error:
             with error:
@@ -112,6 +115,22 @@ class OwnApiClient:
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NoServerError(f"cannot reach {url}: {_reason(error)}{_remedy(url)}") from None
         return reply
+
+    def _content(self, path: str, reply: HTTPResponse) -> bytes:
+        import http.client
+
+        with closing(reply):
+            try:
+                content: bytes = reply.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise NoServerError(f"{self._base}{path} broke off: {_reason(error)}") from None
+        return content
+
+    def _decoded(self, path: str, content: bytes) -> Any:
+        try:
+            return json.loads(content) if content else None
+        except ValueError:
+            raise ClientError(f"{self._base}{path} answers something else than JSON") from None
 
 
 def _refusal(url: str, status: int, reason: str, content: bytes) -> RefusedError:

@@ -24,6 +24,10 @@ class FailingStore:
     def snapshots(self) -> Snapshots:
         return self.inner.snapshots
 
+    @property
+    def size(self) -> int | None:
+        return self.inner.size
+
     def read(self) -> AbstractContextManager[Reader]:
         return self.inner.read()
 

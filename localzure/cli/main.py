@@ -21,6 +21,7 @@ from localzure.cli.reset import reset
 from localzure.cli.servicebus import servicebus
 from localzure.cli.snapshot import snapshot
 from localzure.cli.start import start
+from localzure.cli.storage import storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ localzure.add_command(health)
 localzure.add_command(reset)
 localzure.add_command(servicebus)
 localzure.add_command(snapshot)
+localzure.add_command(storage)
 
 
 def main(args: Sequence[str] | None = None) -> int:

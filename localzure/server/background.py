@@ -35,11 +35,18 @@ ACCOUNTS_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-async def keep_sweeping(transactions: TickTransactions, sweeps: Collection[Callable[[Writer], bool]]) -> None:
-    """Run each of `sweeps`, which take one bounded step and tell whether there is more to do, until cancelled."""
+async def keep_sweeping(
+    transactions: TickTransactions,
+    sweeps: Collection[Callable[[Writer], bool]],
+    rests: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run each of `sweeps`, which take one bounded step and tell whether there is more to do, until cancelled.
+
+    While `rests` says so nothing is swept.
+    """
     while True:
         more = False
-        for sweep in tuple(sweeps):
+        for sweep in () if rests() else tuple(sweeps):
             try:
                 with transactions.writer() as writer:
                     more = sweep(writer) or more

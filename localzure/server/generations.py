@@ -25,20 +25,35 @@ class Generations:
 
     def space(self, reader: Reader, name: str) -> Subspace:
         """Return the space of the service `name`."""
-        return self._space(name, self._number(reader, name))
+        return self.space_of(name, self._number(reader, name))
 
     def renew(self, writer: Writer, name: str) -> None:
         """Give the service an empty space, and leave the old one to be swept."""
-        number = self._number(writer, name)
+        self.adopt(writer, name, self.prepare(writer, name))
+
+    def prepare(self, writer: Writer, name: str) -> int:
+        """Return the number of an empty space for the service, which is swept unless it is adopted.
+
+        It must not be swept while it is filled.
+        """
+        taken = [self._number(writer, name)]
+        taken += [int(self._over.unpack(key)[1]) for key, _ in writer.scan(*self._over.range(name))]
+        number = max(taken) + 1
         writer.put(self._over.pack(name, number), b"")
-        writer.put(self._numbers.pack(name), (number + 1).to_bytes(8, "big"))
+        return number
+
+    def adopt(self, writer: Writer, name: str, number: int) -> None:
+        """Let a space that was prepared be the service's, and leave the old one to be swept."""
+        writer.put(self._over.pack(name, self._number(writer, name)), b"")
+        writer.delete(self._over.pack(name, number))
+        writer.put(self._numbers.pack(name), number.to_bytes(8, "big"))
 
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Delete at most about `budget` records of spaces that are over; True while there are more."""
         for note, _ in list(writer.scan(*self._over.range(), limit=1)):
             name, number = self._over.unpack(note)
             assert isinstance(number, int), "what renew wrote"
-            records = [key for key, _ in writer.scan(*self._space(str(name), number).range(), limit=budget)]
+            records = [key for key, _ in writer.scan(*self.space_of(str(name), number).range(), limit=budget)]
             for key in records:
                 writer.delete(key)
             if len(records) < budget:
@@ -49,5 +64,6 @@ class Generations:
     def _number(self, reader: Reader, name: str) -> int:
         return int.from_bytes(reader.get(self._numbers.pack(name)) or b"", "big")
 
-    def _space(self, name: str, number: int) -> Subspace:
+    def space_of(self, name: str, number: int) -> Subspace:
+        """Return the space of the service that has this number."""
         return self._root.subspace("later", name, number) if number else self._root.subspace(name)

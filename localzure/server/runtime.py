@@ -24,6 +24,7 @@ from localzure.server import limits as process_limits
 from localzure.server import logs
 from localzure.server.amqp import AmqpDriver
 from localzure.server.background import keep_accounts, keep_sweeping
+from localzure.server.carrying import Carrying
 from localzure.server.clock import SystemClock, VirtualClock
 from localzure.server.connection import Connections
 from localzure.server.entropy import SystemEntropy
@@ -34,6 +35,7 @@ from localzure.server.http_faults import HttpFaults
 from localzure.server.listener import bind, endpoint, serve
 from localzure.server.own_api.about import About
 from localzure.server.own_api.clock import ClockCalls
+from localzure.server.own_api.content import ContentCalls
 from localzure.server.own_api.faults import FaultCalls
 from localzure.server.own_api.guard import Guard
 from localzure.server.own_api.metrics import MetricsCalls
@@ -168,7 +170,8 @@ class Server:
             if self._tracer is not None:
                 stack.callback(self._tracer.close)
             state = State(store, transactions, builder, services, self._clock)
-            own_api = self._own_api(state, builder, services, transactions)
+            carrying = Carrying(state, store, transactions, builder, services, self._entropy)
+            own_api = self._own_api(state, carrying, builder, services, transactions)
             connections = self._connect(services, own_api, state, transactions, loop)
             stack.callback(connections.abort)
             try:
@@ -189,14 +192,19 @@ class Server:
         except StoreUnusableError as error:
             raise StartupError(str(error)) from error
 
-    def _own_api(self, state: State, builder: Builder, services: Services, transactions: TickTransactions) -> OwnApi:
+    def _own_api(
+        self, state: State, carrying: Carrying, builder: Builder, services: Services, transactions: TickTransactions
+    ) -> OwnApi:
         """LocalZure's own API, with what the services add to it."""
         names = [self._settings.host, socket.gethostname(), *self._settings.admin_hosts]
         guard = Guard(names, self._settings.admin_token)
-        clock = ClockCalls(TimeTravel(self._clock, services.alarms.values(), services.sweeps.values(), transactions))
+        alarms, sweeps = services.alarms.values(), services.sweeps.values()
+        travel = TimeTravel(self._clock, alarms, sweeps, transactions, lambda: services.is_importing)
+        clock = ClockCalls(travel)
         reset = ResetCalls(services, transactions, builder.renew_servicebus, state.changing)
         faults, metrics = FaultCalls(self._injector), MetricsCalls(self._metrics)
-        calls = (self._about, clock, faults, metrics, reset, SnapshotCalls(state))
+        content = ContentCalls(carrying, services)
+        calls = (self._about, clock, faults, metrics, reset, SnapshotCalls(state), content)
         return OwnApi(self._health, guard, [route for each in calls for route in each.routes()], services.routes)
 
     def _connect(
@@ -243,7 +251,8 @@ class Server:
         self, tasks: asyncio.TaskGroup, state: State, store: Store, transactions: TickTransactions, services: Services
     ) -> list[asyncio.Task[None]]:
         """Start what runs beside the clients."""
-        running = [tasks.create_task(keep_sweeping(transactions, services.sweeps.values()))]
+        sweeping = keep_sweeping(transactions, services.sweeps.values(), lambda: services.is_importing)
+        running = [tasks.create_task(sweeping)]
         if (path := self._settings.accounts_file) is not None:
             running.append(tasks.create_task(keep_accounts(path, self._settings, services.take_accounts)))
         if store.checkpoint is not None:

@@ -10,6 +10,7 @@ from localzure.auth.tokens import TokenVerifier
 from localzure.server.aside import LoopAside
 from localzure.server.fetching import LoopFetch
 from localzure.server.generations import Generations
+from localzure.server.namespace_porting import NamespacePorter
 from localzure.server.own_api.servicebus import ServiceBusCalls
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
@@ -29,13 +30,14 @@ from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from localzure.config.settings import Settings, StorageAccount
     from localzure.server.clock import VirtualClock
     from localzure.server.own_api.routes import Route
     from localzure.server.transactions import TickTransactions
     from localzure.services.interface import AmqpService, Entropy, HttpService
+    from localzure.services.porting import Porter
     from localzure.services.servicebus.seed import EntitySeed
     from localzure_storage.store import Writer
 
@@ -67,7 +69,11 @@ class Services:
     """By its name, what frees in bounded steps what a service has left behind; True while there may be more."""
     empties: dict[str, Callable[[Writer, str | None, int], bool]] = field(default_factory=dict)
     """By its name, what takes some things from an account, None for all; True while there may be more."""
+    porters: dict[str, Porter] = field(default_factory=dict)
+    """By its name, what carries the content of a service out and in."""
     alarms: dict[str, LoopAlarm] = field(default_factory=dict)
+    is_importing: bool = False
+    """Sweeping rests meanwhile: what is to be swept if an import fails is what it brings in."""
 
     def take_accounts(self, accounts: Iterable[StorageAccount]) -> None:
         """Let these accounts be all there are, as their entries say, from the next request on."""
@@ -119,6 +125,7 @@ class Builder:
         self._loop = loop
         self._extents = Extents(ROOT.subspace("extents"))
         self._generations = Generations(ROOT)
+        self._rearm_queue: Callable[[], None] | None = None
         self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
         self._services = Services(accounts=self._accounts, aside=LoopAside(loop), fetch=LoopFetch(loop))
 
@@ -155,6 +162,18 @@ class Builder:
             else:
                 builders[name]()
 
+    def reload(self, names: Collection[str]) -> None:
+        """Let services go on with content that was put into the store from outside. Raises StorageError."""
+        if "queue" in names and (rearm := self._rearm_queue) is not None:
+            rearm()
+        if "servicebus" in names and self._services.amqp is not None:
+            alarm = self._services.alarms["servicebus"]
+            service = self._start_servicebus(is_seeded=True)
+            self.close_servicebus("The namespace was exchanged.")
+            alarm.ring = _nothing
+            alarm.cancel()
+            self._serve_servicebus(service)
+
     def close_servicebus(self, reason: str) -> None:
         """Close the connections of Service Bus, with an error after which clients connect again."""
         service = self._services.amqp
@@ -190,15 +209,18 @@ class Builder:
         self._services.http["web"] = service.website
         self._services.sweeps["blob"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
         self._services.empties["blob"] = service.empty
+        self._services.porters["blob"] = service.porter()
 
     def _build_queue(self) -> None:
         context, alarm = self._context("queue")
         service = QueueService(context, QueueSettings(self._accounts, self._settings.auth))
         alarm.ring = service.expire
         service.start()
+        self._rearm_queue = service.start
         self._services.http["queue"] = service
         self._services.sweeps["queue"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
         self._services.empties["queue"] = service.empty
+        self._services.porters["queue"] = service.porter()
 
     def _build_table(self) -> None:
         context, _ = self._context("table")
@@ -206,6 +228,7 @@ class Builder:
         self._services.http["table"] = service
         self._services.sweeps["table"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
         self._services.empties["table"] = service.empty
+        self._services.porters["table"] = service.porter()
 
     def _build_servicebus(self) -> None:
         try:
@@ -236,6 +259,7 @@ class Builder:
         self._services.http["servicebus"] = service.admin
         self._services.routes["servicebus"] = ServiceBusCalls(service.desk).routes()
         self._services.sweeps["servicebus"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
+        self._services.porters["servicebus"] = NamespacePorter(self._generations)
 
     def renew_servicebus(self) -> None:
         """Empty Service Bus and seed it again; its clients are cut off, and connect again. Raises StorageError.

@@ -72,6 +72,28 @@ class State:
             await self._do(snapshots.settle())
         _log.info("the state is that of the snapshot %s", name)
 
+    async def compact(self, name: str) -> bool:
+        """Exchange the store for a compact copy of itself; False when somebody wrote meanwhile. Raises StorageError.
+
+        `name` is that of a snapshot that is there for the moment.
+        """
+        snapshots = self._store.snapshots
+        async with self.changing:
+            self._transactions.commit()
+            commits = self._transactions.commits
+            await self._do(snapshots.save(name, self._clock.wall()))
+            try:
+                await self._do(snapshots.fetch(name))
+                async with self.checkpointing:
+                    self._transactions.commit()
+                    is_same = self._transactions.commits == commits
+                    if is_same:
+                        self._exchange()
+            finally:
+                snapshots.delete(name)
+            await self._do(snapshots.settle())
+        return is_same
+
     async def delete(self, name: str) -> None:
         """Delete a snapshot. Raises StorageError."""
         async with self.changing:

@@ -50,8 +50,13 @@ class TimeTravel:
         alarms: Collection[LoopAlarm],
         sweeps: Collection[Callable[[Writer], bool]],
         transactions: TickTransactions,
+        rests: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`alarms` are those of all services, `sweeps` what frees in steps what is over; both may change meanwhile."""
+        """`alarms` are those of all services, `sweeps` what frees in steps what is over; both may change meanwhile.
+
+        While `rests` says so nothing is swept.
+        """
+        self._rests = rests
         self.clock = clock
         self._alarms = alarms
         self._sweeps = sweeps
@@ -96,7 +101,7 @@ class TimeTravel:
     async def _sweep(self) -> None:
         """Free what is over, as far as a call waits for it."""
         for sweep in tuple(self._sweeps):
-            for _ in range(SWEEPS_MAX):
+            for _ in range(0 if self._rests() else SWEEPS_MAX):
                 try:
                     with self._transactions.writer() as writer:
                         more = sweep(writer)

@@ -44,6 +44,8 @@ class TickTransactions:
         """Runs after every commit's effects, to write what they queued."""
         self._transaction: WriteTransaction | None = None
         self._opened_at = 0.0
+        self.commits = 0
+        """How many commits there were."""
         self._effects: list[Effect] = []
 
     @property
@@ -85,6 +87,7 @@ class TickTransactions:
         if transaction is None:
             return
         error: StorageError | None = None
+        self.commits += 1
         try:
             transaction.commit()
         except StorageError as failure:

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+TREE_NAMES = (b"data", b"branches", b"pieces")
+"""LMDB's trees in the data file."""
+
+ENGINE = 0
+"""LMDB's major version: the 0.9 engine, whose file format `data_file` knows."""
+
+MAP_BYTES_MIN = 2**28
+"""The smallest map: where halving stops when the system refuses."""
+
 LOCK_NAME = "store.lock"
 FOLDER_NAME = "store"
 DATA_NAME = "data.mdb"

@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 MAP_BYTES = 2**40
 """Address space asked for. The file takes only what is used; the map cannot grow while it is open."""
 
-MAP_BYTES_MIN = 2**28
-"""Where halving stops when the system refuses."""
-
-ENGINE = 0
-"""LMDB's major version: the 0.9 engine, whose file format `data_file` knows."""
-
 FREE_PAGES_NEEDED = 512
 """How many pages of a full disk are kept for deletes. While fewer are free, transactions must give room."""
 
@@ -51,8 +45,6 @@ _LOCK_TABLE_BYTES = 8192
 
 _NOTHING = b"nothing"
 """A key in the main tree, beside the names of the others, that is only put to be deleted."""
-
-_TREE_NAMES = (b"data", b"branches", b"pieces")
 
 
 class LmdbStore:
@@ -87,6 +79,7 @@ class LmdbStore:
                 descriptor = places.lock(directory)
                 undo.callback(os.close, descriptor)
                 places.prepare(directory, boot, _make_environment)
+                self.snapshots.tidy()
                 self._open()
             except (OSError, lmdb.Error, StorageError) as error:
                 if isinstance(error, StoreUnusableError):
@@ -125,6 +118,11 @@ class LmdbStore:
     def checkpoint(self) -> LmdbCheckpoint | None:
         """What the owner must drive once a second; None when commits go to disk at once."""
         return self._checkpoint
+
+    @property
+    def size(self) -> int:
+        """Bytes of the data file."""
+        return os.fstat(self._data).st_size
 
     def read(self) -> LmdbReader:
         """Open a view of the last commit."""
@@ -204,7 +202,7 @@ class LmdbStore:
 
 def _engine(environment: lmdb.Environment, failed: Callable[[lmdb.Error, int], StorageError]) -> Engine:
     """Open the trees, and see which numbers are in use."""
-    data, branches, pieces = (environment.open_db(name, create=False) for name in _TREE_NAMES)
+    data, branches, pieces = (environment.open_db(name, create=False) for name in places.TREE_NAMES)
     trees = Trees(data, branches, pieces)
     with environment.begin() as txn:
         used = max(lmdb_values.last_number(txn, pieces), lmdb_keys.last_number(txn, trees))
@@ -223,12 +221,12 @@ def _open_environment(folder: Path, map_bytes: int, *, synced: bool) -> lmdb.Env
                 sync=synced,
                 mode=0o644,
                 create=False,
-                max_dbs=len(_TREE_NAMES),
+                max_dbs=len(places.TREE_NAMES),
                 max_spare_txns=1,
-                lib_version=ENGINE,
+                lib_version=places.ENGINE,
             )
         except lmdb.Error as error:
-            if error.code != errno.ENOMEM or map_bytes // 2 < MAP_BYTES_MIN:
+            if error.code != errno.ENOMEM or map_bytes // 2 < places.MAP_BYTES_MIN:
                 raise
             map_bytes //= 2
 
@@ -246,7 +244,7 @@ def _make_environment(folder: Path) -> None:
     """Make LMDB's files with empty trees."""
     env = _open_environment(folder, MAP_BYTES, synced=True)
     try:
-        for name in _TREE_NAMES:
+        for name in places.TREE_NAMES:
             env.open_db(name)
     finally:
         env.close()

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,21 @@ from localzure_storage import directory as places
 from localzure_storage.checkpoint import read_metas
 from localzure_storage.disk import open_file, sync_names
 from localzure_storage.lmdb_errors import storage_error
+from localzure_storage.lmdb_keys import Trees
+from localzure_storage.lmdb_transactions import Engine, LmdbReader
 from localzure_storage.recovery_file import RecoveryFile
-from localzure_storage.snapshot_file import delete_snapshot, extract_data, list_snapshots, write_snapshot
+from localzure_storage.snapshot_file import (
+    delete_hidden,
+    delete_snapshot,
+    extract_data,
+    list_snapshots,
+    require_snapshot,
+    write_snapshot,
+)
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from localzure_storage.store import Job, SnapshotInfo
@@ -52,6 +62,10 @@ class LmdbSnapshots:
         self.copying = Lock()
         """Held while a thread copies: LMDB must not be closed meanwhile."""
 
+    def tidy(self) -> None:
+        """Delete what a crash has left; the store's lock must be held."""
+        delete_hidden(self._folder)
+
     def infos(self) -> list[SnapshotInfo]:
         """See `Snapshots.infos`."""
         return list_snapshots(self._folder)
@@ -63,6 +77,20 @@ class LmdbSnapshots:
     def delete(self, name: str) -> None:
         """See `Snapshots.delete`."""
         self._translated(delete_snapshot, self._folder, name)
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[LmdbReader]:
+        """See `Snapshots.open`."""
+        try:
+            path = require_snapshot(self._folder, name)
+            environment = _open_read_only(path)
+        except (OSError, lmdb.Error) as error:
+            raise storage_error(error) from error
+        try:
+            with LmdbReader(_engine(environment)) as reader:
+                yield reader
+        finally:
+            environment.close()
 
     def fetch(self, name: str) -> Job:
         """See `Snapshots.fetch`."""
@@ -135,3 +163,26 @@ def _swap(directory: Path, store: Path, previous: Path, coming: Path) -> None:
     store.rename(previous)
     coming.rename(store)
     sync_names(directory)
+
+
+def _open_read_only(path: Path) -> lmdb.Environment:
+    """Open a snapshot as it lies there; what is behind its data is behind its last page."""
+    return lmdb.open(
+        str(path),
+        map_size=max(path.stat().st_size, places.MAP_BYTES_MIN),
+        subdir=False,
+        readonly=True,
+        create=False,
+        lock=False,
+        max_dbs=len(places.TREE_NAMES),
+        lib_version=places.ENGINE,
+    )
+
+
+def _engine(environment: lmdb.Environment) -> Engine:
+    data, branches, pieces = (environment.open_db(name, create=False) for name in places.TREE_NAMES)
+    return Engine(environment, Trees(data, branches, pieces), count(), _refuse)
+
+
+def _refuse(error: lmdb.Error, _bytes: int) -> StorageError:
+    return storage_error(error)

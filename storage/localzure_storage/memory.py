@@ -41,6 +41,11 @@ class MemoryStore:
         """There is no disk to make safe."""
         return
 
+    @property
+    def size(self) -> None:
+        """It takes nothing on disk."""
+        return
+
     def read(self) -> _Reader:
         """Open a view of the last commit."""
         return _Reader(self)

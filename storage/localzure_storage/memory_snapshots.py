@@ -6,14 +6,18 @@ A snapshot is copied in steps. Commits in between tell what the keys that they c
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedDict
 
-from localzure_storage.store import NoSnapshotError, SnapshotInfo, StorageError
+from localzure_storage.store import HIDDEN, NoSnapshotError, SnapshotInfo, StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from localzure_storage.memory import MemoryStore
     from localzure_storage.store import Job
 
@@ -34,7 +38,7 @@ class MemorySnapshots:
 
     def infos(self) -> list[SnapshotInfo]:
         """See `Snapshots.infos`."""
-        return [self._kept[name][0] for name in sorted(self._kept)]
+        return [self._kept[name][0] for name in sorted(self._kept) if not name.startswith(HIDDEN)]
 
     def save(self, name: str, created: int) -> Job:
         """See `Snapshots.save`."""
@@ -65,6 +69,13 @@ class MemorySnapshots:
         if self._kept.pop(name, None) is None:
             raise NoSnapshotError(name)
 
+    @contextmanager
+    def open(self, name: str) -> Iterator[_View]:
+        """See `Snapshots.open`."""
+        if name not in self._kept:
+            raise NoSnapshotError(name)
+        yield _View(self._kept[name][1])
+
     def fetch(self, name: str) -> Job:
         """See `Snapshots.fetch`."""
         if name not in self._kept:
@@ -88,3 +99,25 @@ class MemorySnapshots:
         """See `Snapshots.settle`."""
         self._aside = None
         return iter(())
+
+
+class _View:
+    """A snapshot to read from: its keys are put in order once."""
+
+    def __init__(self, content: dict[bytes, bytes]) -> None:
+        self._content = content
+        self._keys = sorted(content)  # nearly in order already
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Reader.get`."""
+        return self._content.get(key)
+
+    def scan(
+        self, start: bytes, stop: bytes, *, reverse: bool = False, limit: int | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """See `Reader.scan`."""
+        first, last = bisect_left(self._keys, start), bisect_left(self._keys, stop)
+        places = range(last - 1, first - 1, -1) if reverse else range(first, last)
+        for place in islice(places, limit):
+            key = self._keys[place]
+            yield key, self._content[key]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from localzure_storage.data_file import require_whole
 from localzure_storage.disk import open_file, read_at, sync_names, sync_to_disk, write_at
-from localzure_storage.store import NoSnapshotError, SnapshotInfo, StorageError
+from localzure_storage.store import HIDDEN, NoSnapshotError, SnapshotInfo, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +74,8 @@ def list_snapshots(folder: Path) -> list[SnapshotInfo]:
     """Return the snapshots that are whole as far as their ends tell, by name."""
     found = []
     for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
+        if path.name.startswith(HIDDEN):
+            continue
         with suppress(OSError, StorageError):
             descriptor = open_file(path)
             try:
@@ -82,6 +84,28 @@ def list_snapshots(folder: Path) -> list[SnapshotInfo]:
             finally:
                 os.close(descriptor)
     return found
+
+
+def require_snapshot(folder: Path, name: str) -> Path:
+    """Return the path of the snapshot `name`. Raises NoSnapshotError, StorageError where it is not whole, OSError."""
+    path = folder / f"{name}{SUFFIX}"
+    try:
+        descriptor = open_file(path)
+    except FileNotFoundError:
+        raise NoSnapshotError(name) from None
+    try:
+        _about(descriptor, path)
+    finally:
+        os.close(descriptor)
+    return path
+
+
+def delete_hidden(folder: Path) -> None:
+    """Delete what a crash has left of snapshots that were being made, or were for a moment's use. Never raises."""
+    for pattern in (f"*{SUFFIX}.part", f"{HIDDEN}*{SUFFIX}"):
+        for path in folder.glob(pattern) if folder.is_dir() else ():
+            with suppress(OSError):
+                path.unlink()
 
 
 def delete_snapshot(folder: Path, name: str) -> None:

@@ -143,7 +143,7 @@ class Checkpoint(Protocol):
 
 
 class Snapshots(Protocol):
-    """The named snapshots of a store. A name has letters, digits, dots, dashes and underscores; see `is_name`.
+    """The named snapshots of a store, whose names are as `is_name` and `HIDDEN` say.
 
     One job at a time. To go back: `fetch` brings the snapshot beside the store, and fails where it is not whole;
     `exchange` puts it in the store's place, in milliseconds, and nobody may hold anything of the store then;
@@ -162,6 +162,10 @@ class Snapshots(Protocol):
         """Delete a snapshot. Raises NoSnapshotError, StorageError."""
         ...
 
+    def open(self, name: str) -> AbstractContextManager[Reader]:
+        """Open a view of a snapshot, for one thread, any. Raises NoSnapshotError, StorageError."""
+        ...
+
     def fetch(self, name: str) -> Job:
         """Bring a snapshot beside the store. Raises NoSnapshotError, StorageError; then nothing was done."""
         ...
@@ -174,6 +178,9 @@ class Snapshots(Protocol):
         """Let go of what the store does not hold. Never raises."""
         ...
 
+
+HIDDEN = "."
+"""What the names of snapshots begin with that `infos` does not give: they are for a moment's use."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
@@ -189,6 +196,11 @@ class Store(Protocol):
     @property
     def checkpoint(self) -> Checkpoint | None:
         """What the owner must drive once a second; None for a store that needs none. An exchange brings another."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Bytes that it takes on disk; None for one in memory."""
         ...
 
     @property

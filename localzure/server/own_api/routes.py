@@ -17,6 +17,7 @@ from localzure.services.interface import HttpReply, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
 
     from localzure.services.interface import HttpRequest
 
@@ -61,6 +62,15 @@ class OwnCall:
     names: dict[str, str] = field(default_factory=dict)
     """What stands where the route's path has a `{name}`, decoded."""
     body: bytes = b""
+    upload: Path | None = None
+    """The file that has the body, where the route says so."""
+    is_going_on: bool = False
+    """Its handler is a coroutine that has not ended."""
+
+    def discard(self) -> None:
+        """Delete the file that has the body."""
+        if self.upload is not None:
+            self.upload.unlink(missing_ok=True)
 
     @property
     def query(self) -> dict[str, str]:
@@ -90,6 +100,8 @@ class Route:
     is_public: bool = False
     """Answered without the admin token: what is no secret and is needed before anything else."""
     body_bytes_max: int = BODY_BYTES_MAX
+    is_upload: bool = False
+    """The body, of any length, goes into a file, which is deleted when the call has been answered."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return what a path as sent has where the route's has names; None for another path."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from collections.abc import Awaitable
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localzure.gateway.address import STORAGE_SERVICES, parse_host
@@ -61,7 +63,7 @@ class OwnApi:
             return _Probe(self._health, wanted)
         self._guard.check(request, is_public=any(route.is_public for route in self._routes_of(request)))
         route, names = find(self._routes(), request.method, request.raw_path.removeprefix(PREFIX))
-        return _Body(self, route, OwnCall(request, names))
+        return (_Upload if route.is_upload else _Body)(self, route, OwnCall(request, names))
 
     def operation_name(self, request: HttpRequest, address: Address) -> str:
         """See `HttpService.operation_name`: the path of the call."""
@@ -100,13 +102,15 @@ class OwnApi:
         if not isinstance(result, Awaitable):
             return _reply(result)
         later = LaterReply()
+        call.is_going_on = True
         assert self.spawn is not None, "the server starts before its connections"
-        task = self.spawn(self._answer_later(result, call.request, later))
+        task = self.spawn(self._answer_later(result, call, later))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return later
 
-    async def _answer_later(self, result: Awaitable[Result], request: HttpRequest, later: LaterReply) -> None:
+    async def _answer_later(self, result: Awaitable[Result], call: OwnCall, later: LaterReply) -> None:
+        request = call.request
         try:
             reply = _reply(await result)
         except (ServiceError, StorageError) as error:
@@ -114,6 +118,8 @@ class OwnApi:
         except Exception:  # noqa: BLE001 - the unforeseen becomes a 500 with a request id that is in the log
             _log.exception("%s %s failed (%s)", request.method, request.raw_path, request.request_id)
             reply = self.refuse(request, None)
+        finally:
+            call.discard()
         later.ready(reply)
 
 
@@ -152,6 +158,37 @@ class _Body:
 
     def abandon(self) -> None:
         pass
+
+
+class _Upload:
+    """The body of a call that goes into a file."""
+
+    def __init__(self, api: OwnApi, route: Route, call: OwnCall) -> None:
+        self._api = api
+        self._route = route
+        self._call = call
+        descriptor, name = tempfile.mkstemp(prefix="localzure-upload-")
+        self._file = open(descriptor, "wb")  # noqa: PTH123, SIM115 - a descriptor, closed at the end of the body
+        call.upload = Path(name)
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise OwnApiError(507, "NoRoom", f"The upload cannot be kept: {error}.") from error
+
+    def finish(self) -> HttpReply:
+        self._file.close()
+        try:
+            return self._api.answer(self._route, self._call)
+        finally:
+            if not self._call.is_going_on:
+                self._call.discard()
+
+    def abandon(self) -> None:
+        self._file.close()
+        if not self._call.is_going_on:
+            self._call.discard()
 
 
 def _reply(result: Result) -> HttpReply:

@@ -12,6 +12,7 @@ from localzure.auth.principal import PrincipalKind
 from localzure.services.blob import access
 from localzure.services.blob.call import Call, Parts
 from localzure.services.blob.engine import accounts, containers, emptying, remains, retention
+from localzure.services.blob.engine.porting import BlobPorter
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.operations import Resource, find, refuse_header
 from localzure.services.blob.website import WebsiteService
@@ -183,6 +184,10 @@ class BlobService:
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""
         return render_xml(describe(error), request, self._parts.clock.now())
+
+    def porter(self) -> BlobPorter:
+        """What carries this service's content out and in."""
+        return BlobPorter(self._parts.engine)
 
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""

@@ -12,6 +12,7 @@ from localzure.auth.principal import PrincipalKind
 from localzure.services.queue import access
 from localzure.services.queue.call import Call, Parts
 from localzure.services.queue.engine import emptying, properties, remains
+from localzure.services.queue.engine.porting import QueuePorter
 from localzure.services.queue.errors import QueueError
 from localzure.services.queue.operations import Resource, find
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
@@ -87,6 +88,10 @@ class QueueService:
     def expire(self) -> None:
         """The alarm has gone off: remove what has expired."""
         self._parts.deadlines.ring()
+
+    def porter(self) -> QueuePorter:
+        """What carries this service's content out and in."""
+        return QueuePorter(self._parts.engine)
 
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""

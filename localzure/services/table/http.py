@@ -15,6 +15,7 @@ from localzure.services.storage_rest.query import UriError
 from localzure.services.storage_rest.sinks import Bodiless
 from localzure.services.table.call import Parts
 from localzure.services.table.engine import emptying, properties, remains
+from localzure.services.table.engine.porting import TablePorter
 from localzure.services.table.errors import TableError
 from localzure.services.table.operations import find_operation, route
 from localzure.services.table.replies import failed
@@ -68,6 +69,10 @@ class TableService:
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """Render an error as Azure does."""
         return failed(describe(error), request, self._parts.clock.now())
+
+    def porter(self) -> TablePorter:
+        """What carries this service's content out and in."""
+        return TablePorter(self._parts.engine)
 
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""

@@ -87,6 +87,21 @@ def test_going_back_gives_what_was_there(store: Store) -> None:
     assert all(info.size > 0 for info in store.snapshots.infos())
 
 
+def test_a_snapshot_can_be_looked_into(store: Store) -> None:
+    put(store, FIRST)
+    work(store.snapshots.save("one", 0))
+    work(store.snapshots.save(".hidden", 0))
+    put(store, {b"a": b"2", b"b": b"3"})
+    assert [info.name for info in store.snapshots.infos()] == ["one"]
+    for name in ("one", ".hidden"):
+        with store.snapshots.open(name) as reader:
+            assert dict(reader.scan(b"\x00", b"\xff" * 20)) == FIRST
+            assert [key for key, _ in reader.scan(b"a", b"z\x00", reverse=True, limit=2)] == [b"z", LONG_KEY]
+            assert (reader.get(b"a"), reader.get(LONG_KEY), reader.get(b"b")) == (b"1", b"long", None)
+    with pytest.raises(NoSnapshotError), store.snapshots.open("none"):
+        pass
+
+
 def test_an_exchange_can_be_taken_back(store: Store) -> None:
     put(store, FIRST)
     work(store.snapshots.save("one", 0))
@@ -236,10 +251,11 @@ def test_a_crash_at_any_step_leaves_one_of_both(tmp_path: Path, step: str) -> No
     if step == "exchanged":
         (tmp_path / "store.next").rename(tmp_path / "store")
     (tmp_path / "snapshots" / "two.snapshot.part").write_bytes(b"half")
+    (tmp_path / "snapshots" / ".x.snapshot").write_bytes(b"half")
     store = LmdbStore(tmp_path)
     assert content(store) == (FIRST if step in {"between", "exchanged"} else FIRST | {b"a": b"2"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["snapshots", "store", "store.lock"]
-    assert [info.name for info in store.snapshots.infos()] == ["one"]
+    assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["one.snapshot"]
     store.close()
 
 

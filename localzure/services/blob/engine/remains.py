@@ -37,10 +37,11 @@ _decode_block = msgspec.msgpack.Decoder(Block).decode
 _decode_blocks = msgspec.msgpack.Decoder(list[Block]).decode
 
 
-def leave(engine: Engine, writer: Writer, remains: Remains) -> None:
-    """Note what is to be swept."""
-    number = engine.keys.next_number(writer)
-    writer.put(engine.keys.remains.pack(number), _encode(remains))
+def leave(engine: Engine, writer: Writer, remains: Remains) -> bytes:
+    """Note what is to be swept; returns the key of the note."""
+    key = engine.keys.remains.pack(engine.keys.next_number(writer))
+    writer.put(key, _encode(remains))
+    return key
 
 
 def release(engine: Engine, writer: Writer, extents: list[ExtentId]) -> None:

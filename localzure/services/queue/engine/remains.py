@@ -21,10 +21,11 @@ _NOTES_READ = 64
 """Notes that one step looks at."""
 
 
-def leave(engine: Engine, writer: Writer, queue_id: int) -> None:
-    """Note the id of messages that nobody can reach any more."""
-    number = engine.keys.next_number(writer)
-    writer.put(engine.keys.remains_of(number), queue_id.to_bytes(8, "big"))
+def leave(engine: Engine, writer: Writer, queue_id: int) -> bytes:
+    """Note the id of messages that nobody can reach any more; returns the key of the note."""
+    key = engine.keys.remains_of(engine.keys.next_number(writer))
+    writer.put(key, queue_id.to_bytes(8, "big"))
+    return key
 
 
 def sweep(engine: Engine, writer: Writer, budget: int) -> bool:

@@ -16,10 +16,11 @@ _NOTES_READ = 64
 """Notes that one step looks at."""
 
 
-def leave(engine: Engine, writer: Writer, table_id: int) -> None:
-    """Note a table that is gone."""
-    number = engine.keys.next_number(writer)
-    writer.put(engine.keys.remains_of(number), table_id.to_bytes(8, "big"))
+def leave(engine: Engine, writer: Writer, table_id: int) -> bytes:
+    """Note a table that is gone; returns the key of the note."""
+    key = engine.keys.remains_of(engine.keys.next_number(writer))
+    writer.put(key, table_id.to_bytes(8, "big"))
+    return key
 
 
 def sweep(engine: Engine, writer: Writer, budget: int) -> bool:
