@@ -28,8 +28,8 @@ class Stale:
     def __init__(self, credential: ClientSecretCredential) -> None:
         self._credential = credential
 
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        signed, _, signature = self._credential.get_token(*scopes).token.rpartition(".")
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        signed, _, signature = self._credential.get_token(*scopes, **options).token.rpartition(".")
         return AccessToken(f"{signed}.{signature[::-1]}", int(time.time()) + 3600)
 
 
@@ -42,9 +42,8 @@ def azure() -> Iterator[LocalZure]:
 
 @pytest.fixture(scope="module")
 def credential(azure: LocalZure) -> Iterator[ClientSecretCredential]:
-    authority = f"https://localhost:{urlsplit(azure.endpoints['gateway']).port}"
     asking: dict[str, Any] = {
-        "authority": authority,
+        "authority": f"https://localhost:{urlsplit(azure.endpoints['gateway']).port}",
         "connection_verify": str(azure.ca_file),
         "disable_instance_discovery": True,
     }
