@@ -14,10 +14,14 @@ import click
 from localzure import __version__
 from localzure.cli.ca import ca
 from localzure.cli.clock import clock
+from localzure.cli.completion import completion
+from localzure.cli.config import config
+from localzure.cli.env import env
 from localzure.cli.exits import run_command
 from localzure.cli.faults import faults
 from localzure.cli.health import health
 from localzure.cli.reset import reset
+from localzure.cli.server import status, stop, version
 from localzure.cli.servicebus import servicebus
 from localzure.cli.snapshot import snapshot
 from localzure.cli.start import start
@@ -36,15 +40,25 @@ def localzure(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-localzure.add_command(start)
-localzure.add_command(ca)
-localzure.add_command(clock)
-localzure.add_command(faults)
-localzure.add_command(health)
-localzure.add_command(reset)
-localzure.add_command(servicebus)
-localzure.add_command(snapshot)
-localzure.add_command(storage)
+COMMANDS = (
+    start,
+    stop,
+    status,
+    health,
+    env,
+    config,
+    version,
+    completion,
+    ca,
+    clock,
+    faults,
+    reset,
+    servicebus,
+    snapshot,
+    storage,
+)
+for _command in COMMANDS:
+    localzure.add_command(_command)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def _parameters() -> list[click.Parameter]:
+def settings_parameters() -> list[click.Parameter]:
     """The flags: one for the configuration file, and one for each row of the settings' table that has one.
 
     Values are taken as text. The configuration reads them, so that errors read the same wherever a value is from.
@@ -38,13 +38,18 @@ def _parameters() -> list[click.Parameter]:
     return [click.Option([CONFIG_FLAG], metavar="FILE", help="Configuration file, YAML or JSON."), *rows]
 
 
+def settings_flags(values: Mapping[str, Any]) -> dict[str, object]:
+    """The values of `settings_parameters` by flag, as `load` takes them."""
+    return {f"--{name.replace('_', '-')}": value for name, value in values.items()}
+
+
 def _run(**values: Any) -> int:
     """Run the server in the foreground until Ctrl+C or SIGTERM.
 
     Every flag is also an environment variable (--blob-port is LOCALZURE_BLOB_PORT) and a key of the configuration
     file. The command line wins over the environment, the environment over the file.
     """
-    flags = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
+    flags = settings_flags(values)
     settings = load(flags, os.environ)
     if settings.drop_in:
         settings = load(surroundings(flags, os.environ), os.environ)
@@ -59,4 +64,4 @@ def _run(**values: Any) -> int:
     return run(settings, announce)
 
 
-start = click.Command("start", params=_parameters(), callback=_run, help=_run.__doc__)
+start = click.Command("start", params=settings_parameters(), callback=_run, help=_run.__doc__)

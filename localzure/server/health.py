@@ -70,11 +70,19 @@ class Health:
         """The server accepts nothing new any more."""
         self._serving = False
 
+    def describe(self) -> dict[str, object]:
+        """Whether the server serves, since when, and what."""
+        return self._body("healthy" if self._serving else "unhealthy")
+
     def reply(self, wanted: Probe) -> HttpReply:
         """The answer to a probe."""
         status = "healthy" if self._serving or wanted == "live" else "unhealthy"
+        headers = [("content-type", "application/json"), ("cache-control", "no-store")]
+        return HttpReply(200 if status == "healthy" else 503, headers, json.dumps(self._body(status)).encode())
+
+    def _body(self, status: str) -> dict[str, object]:
         now = datetime.fromtimestamp(self._clock.wall() / SECOND, UTC)
-        body = {
+        return {
             "status": status,
             "message": _TEXTS[status],
             "version": __version__,
@@ -82,5 +90,3 @@ class Health:
             "uptime": round(self._clock.monotonic() - self._started, 3),
             "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
-        headers = [("content-type", "application/json"), ("cache-control", "no-store")]
-        return HttpReply(200 if status == "healthy" else 503, headers, json.dumps(body).encode())

@@ -143,7 +143,8 @@ class Server:
         self._seeds = seeds
         self._trust = trust
         self._health = Health(settings.services, self._clock)
-        self._about = About(trust)
+        self._stopping = asyncio.Event()
+        self._about = About(trust, self._health, self._stop)
         self._metrics = Metrics()
         self._tracer = _tracer(settings)
         self._observer = Observer(
@@ -154,7 +155,6 @@ class Server:
             tracer=self._tracer,
         )
         self._injector = Injector(clock.monotonic, settings.faults)
-        self._stopping = asyncio.Event()
 
     async def run(self, announce: Announce) -> None:
         """Start, serve until told to stop, and stop. Raises StartupError."""
@@ -297,6 +297,10 @@ class Server:
         if self._stopping.is_set():
             self._ready.remove()
             os._exit(128 + number)
+        self._stop()
+
+    def _stop(self) -> None:
+        """Stop in order."""
         _log.info("stopping: finishing what is in flight; signal again to stop at once")
         self._stopping.set()
 

@@ -9,8 +9,9 @@ from localzure.server.own_api.routes import OwnApiError, Route
 from localzure.services.interface import HttpReply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from localzure.server.health import Health
     from localzure.server.own_api.routes import OwnCall
     from localzure.server.trust import Trust
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 class About:
     """The answers, once the server serves."""
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, trust: Trust, health: Health, stop: Callable[[], None]) -> None:
+        """`stop` has the server stop in order."""
         self._trust = trust
+        self._health = health
+        self._stop = stop
         self._told: dict[str, object] = {}
 
     def serve(self, endpoints: Mapping[str, str], strings: Mapping[str, str]) -> None:
@@ -30,6 +34,8 @@ class About:
         """The calls."""
         return [
             Route("GET", "endpoints", self._endpoints),
+            Route("GET", "status", self._status),
+            Route("POST", "stop", self._stop_server),
             Route("GET", "ca.pem", self._certificate, is_public=True),
             Route("GET", "ca.p12", self._truststore, is_public=True),
         ]
@@ -39,6 +45,15 @@ class About:
         if not self._told:
             raise OwnApiError(503, "Starting", "Not every listener serves yet.")
         return self._told
+
+    def _status(self, _call: OwnCall) -> dict[str, object]:
+        """What `/health` says, and where the server listens."""
+        told = self._health.describe()
+        return told | {"pid": os.getpid(), "endpoints": self._told.get("endpoints", {})}
+
+    def _stop_server(self, _call: OwnCall) -> None:
+        """The answer leaves first: it is in flight, and what is in flight finishes."""
+        self._stop()
 
     def _certificate(self, _call: OwnCall) -> HttpReply:
         return HttpReply(200, [("content-type", "application/x-pem-file")], self._trust.authority().pem)

@@ -48,7 +48,7 @@ def test_the_help_of_start_shows_every_flag_that_has_an_effect(capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["strt"], "localzure: No such command 'strt'. Did you mean 'start'? (see localzure --help)"),
+        (["snapshoot"], "localzure: No such command 'snapshoot'. Did you mean 'snapshot'? (see localzure --help)"),
         (["start", "--prt", "1"], "localzure: No such option '--prt'"),
         (["start", "now"], "localzure: Got unexpected extra argument (now) (see localzure start --help)"),
         (["start", "--port"], "localzure: Option '--port' requires an argument"),
