@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -249,6 +250,31 @@ def test_ranges_and_their_md5(box: ContainerClient) -> None:
     with pytest.raises(HttpResponseError) as behind:
         blob.download_blob(offset=len(body), length=1)
     assert (behind.value.status_code, behind.value.error_code) == (416, "InvalidRange")  # type: ignore[attr-defined]  # as above
+
+
+def test_sums_are_checked_on_both_ends(box: ContainerClient) -> None:
+    blob = box.get_blob_client("blob")
+    data = random.Random(3).randbytes(9 * MIB + 7)
+    told: list[Any] = []
+
+    def note(response: Any) -> None:
+        told.append(response.http_response.headers)
+
+    blob.stage_block("1", BytesIO(data), validate_content="crc64", raw_response_hook=note)
+    blob.commit_block_list([BlobBlock("1")])
+    assert blob.download_blob(validate_content="crc64", raw_response_hook=note).readall() == data
+    assert all(headers["x-ms-structured-body"] == "XSM/1.0; properties=crc64" for headers in told)
+    assert len(told) > 1
+
+
+def test_listings_as_arrow(box: ContainerClient) -> None:
+    for name in ("a", "b/one", "b/two"):
+        box.upload_blob(name, b"content", metadata={"name": name})
+    found = list(box.list_blobs(include=["metadata"], response_format="arrow"))
+    assert [(blob.name, blob.size, blob.metadata["name"]) for blob in found] == [
+        (name, 7, name) for name in ("a", "b/one", "b/two")
+    ]
+    assert [item.name for item in box.walk_blobs(response_format="arrow")] == ["a", "b/"]
 
 
 def test_a_wrong_key_is_refused(azure: LocalZure, box: ContainerClient) -> None:

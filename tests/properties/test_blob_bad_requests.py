@@ -15,14 +15,17 @@ LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 HEADERS = (
-    "authorization", "content-encoding", "content-language", "content-length", "content-md5", "content-type",
+    "accept", "authorization", "content-encoding", "content-language", "content-length", "content-md5", "content-type",
     "date", "range", "x-ms-access-tier", "x-ms-blob-cache-control", "x-ms-blob-content-length",
     "x-ms-blob-content-md5", "x-ms-blob-content-type", "x-ms-blob-public-access", "x-ms-blob-type",
     "x-ms-client-request-id", "x-ms-content-crc64", "x-ms-copy-action", "x-ms-copy-source", "x-ms-date",
-    "x-ms-default-encryption-scope", "x-ms-delete-snapshots", "x-ms-lease-action", "x-ms-lease-id",
-    "x-ms-meta-", "x-ms-meta-a", "x-ms-meta-a.b", "x-ms-page-write", "x-ms-range", "x-ms-range-get-content-crc64",
-    "x-ms-range-get-content-md5", "x-ms-requires-sync", "x-ms-sequence-number-action", "x-ms-source-content-crc64",
-    "x-ms-structured-body", "x-ms-structured-content-length", "x-ms-version",
+    "x-ms-default-encryption-scope", "x-ms-delete-snapshots", "x-ms-deny-encryption-scope-override",
+    "x-ms-encryption-algorithm", "x-ms-encryption-key", "x-ms-encryption-key-sha256", "x-ms-encryption-scope",
+    "x-ms-immutability-policy-mode", "x-ms-immutability-policy-until-date", "x-ms-lease-action", "x-ms-lease-id",
+    "x-ms-legal-hold", "x-ms-meta-", "x-ms-meta-a", "x-ms-meta-a.b", "x-ms-page-write", "x-ms-range",
+    "x-ms-range-get-content-crc64", "x-ms-range-get-content-md5", "x-ms-requires-sync", "x-ms-sequence-number-action",
+    "x-ms-source-container-name", "x-ms-source-content-crc64", "x-ms-structured-body",
+    "x-ms-structured-content-length", "x-ms-version",
 )  # fmt: skip
 
 HEADER_VALUES = LATIN | st.sampled_from(
@@ -30,6 +33,7 @@ HEADER_VALUES = LATIN | st.sampled_from(
         "", "*", "0", "-1", "5", "true", "false", "BlockBlob", "PageBlob", "acquire", "update", "bytes=0-", "bytes=3-1",
         "bytes=999999-", "bytes=0-1,2-3", "bytes=-1", "Thu, 01 Jan 2026 00:00:00 GMT", '"0x8D"', "W/\"x\",*", "YQ==",
         "1B2M2Y8AsgTpgAmY7PhCfg==", "2026-10-06", "9" * 30, "Archive", "container", "abort", "include",
+        "AES256", "application/vnd.apache.arrow.stream", "box", "Fri, 01 Jan 2100 00:00:00 GMT", "Locked",
         "XSM/1.0; properties=crc64", "AAAAAAAAAAA=",
     ]
 )  # fmt: skip

@@ -38,6 +38,7 @@ def list_blobs(call: Call) -> BodySink:
     def finish() -> HttpReply:
         parts = call.parts
         if arrow_listing.is_wanted(call):
+            command.limit = min(command.limit, arrow_listing.PAGE_MAX)
             with parts.transactions.reader() as reader:
                 page = listing.list_page(parts.engine, reader, command, parts.reading())
             reply = HttpReply(200, reply_headers(call.request), arrow_listing.blob_listing(call, page, words))

@@ -11,6 +11,7 @@ import nanoarrow
 import pytest
 from nanoarrow.ipc import InputStream
 
+from localzure.services.blob import arrow_listing
 from localzure.services.blob.arrow_listing import MEDIA_TYPE
 from localzure.services.blob.engine.state import AccountFeatures
 from localzure_protocols.arrow import bool_column, int_column, map_column, stream, text_column
@@ -105,6 +106,15 @@ def test_pages_and_prefixes(world: BlobWorld) -> None:
     assert [(row["Name"], row["ResourceType"]) for row in rows] == [("a", "blob"), ("dir/", "blobprefix")]
     rows, marker = listed(world, f"&delimiter=/&maxresults=2&marker={marker.decode()}")
     assert ([row["Name"] for row in rows], marker) == (["z"], b"")
+
+
+def test_long_pages_are_cut_into_several(world: BlobWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_listing, "PAGE_MAX", 2)
+    for name in "abc":
+        world.put(f"box/{name}")
+    rows, marker = listed(world, "&maxresults=5000")
+    assert [row["Name"] for row in rows] == ["a", "b"]
+    assert [row["Name"] for row in listed(world, f"&marker={marker.decode()}")[0]] == ["c"]
 
 
 def test_names_that_xml_cannot_hold(world: BlobWorld) -> None:
