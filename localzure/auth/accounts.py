@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
 
 PROVED_MAX = 4096
 """Signatures that are remembered as good; with one more all are forgotten, and proved again when they are used."""
+
+
+MADE_MAX = 100_000
+"""Accounts that there may be before no more are made on first use: each takes a KiB of memory."""
+
+_NAME = re.compile(r"[a-z0-9]{3,24}", re.ASCII)
+"""The names of storage accounts ("Storage account overview")."""
 
 
 class SigningKey:
@@ -48,6 +56,8 @@ class Accounts(dict[str, tuple[SigningKey, ...]]):
         """`accounts` has the decoded keys by name; `tokens` checks bearer tokens, None where none are issued."""
         super().__init__({name: tuple(SigningKey(key) for key in keys) for name, keys in accounts.items()})
         self.tokens = tokens
+        self.first_use_keys: tuple[bytes, ...] = ()
+        """The keys of accounts that are made on first use; without any, none is made."""
         self._proved: set[Hashable] = set()
 
     def __repr__(self) -> str:
@@ -59,6 +69,11 @@ class Accounts(dict[str, tuple[SigningKey, ...]]):
         self._proved.clear()
         self.clear()
         self.update(renewed)
+
+    def use(self, name: str) -> None:
+        """Make the account `name`, if there is none, where accounts are made on first use and it is a name of one."""
+        if self.first_use_keys and name not in self and _NAME.fullmatch(name) and len(self) < MADE_MAX:
+            self[name] = tuple(SigningKey(key) for key in self.first_use_keys)
 
     def is_proved(self, proof: Hashable) -> bool:
         """Whether `proof` was found good with the keys that hold now."""

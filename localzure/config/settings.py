@@ -197,6 +197,8 @@ class Settings:
     services: tuple[Service, ...] = SERVICES
     """The services that run, in the order of `SERVICES`."""
     accounts: tuple[StorageAccount, ...] = (DEVELOPMENT_ACCOUNT,)
+    accounts_on_first_use: bool = False
+    """Whether any other account is made when it is first used, with the key of the development account."""
     accounts_file: Path | None = None
     """The configuration file that says which accounts there are; None where no file has the say."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)

@@ -10,7 +10,7 @@ from localzure.services.entra.service import answers as is_entra
 from localzure.services.interface import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from localzure.config.settings import Listener, NamedHost
     from localzure.server.gates import Gates
@@ -25,9 +25,18 @@ class Router:
     """Routes requests to HTTP services by listener, host and path."""
 
     def __init__(
-        self, services: Mapping[str, HttpService], own_api: OwnApi, gates: Gates, hosts: Mapping[str, NamedHost]
+        self,
+        services: Mapping[str, HttpService],
+        own_api: OwnApi,
+        gates: Gates,
+        hosts: Mapping[str, NamedHost],
+        use_account: Callable[[str], None],
     ) -> None:
-        """`services` are those that run, by name; `hosts` are the host names of the configuration."""
+        """`services` are those that run, by name; `hosts` are the host names of the configuration.
+
+        `use_account` is told each storage account that is asked for, before its service is.
+        """
+        self._use_account = use_account
         self._services = services
         self._own_api = own_api
         self._gates = gates
@@ -49,6 +58,7 @@ class Router:
             raise NoServiceError(f"The service {service} has no HTTP interface here, or is switched off.")
         request.service = service
         if service != "entra":
+            self._use_account(address.account)
             answering = self._gates.before(service, answering, request, address)
         return answering, address
 

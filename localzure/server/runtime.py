@@ -220,7 +220,7 @@ class Server:
         limits = Limits(self._settings.rate_limits, monotonic)
         faults = HttpFaults(injector, self._clock, loop.call_later)
         gates = Gates(faults, limits, self._settings.breakers or BreakerRules(), monotonic, self._metrics)
-        router = Router(services.http, own_api, gates, self._settings.hosts)
+        router = Router(services.http, own_api, gates, self._settings.hosts, services.accounts.use)
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon, self._observer)
         factories: dict[Wire, Callable[[Channel], Driver]] = {
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from localzure.auth.accounts import Accounts
 from localzure.auth.tokens import TokenVerifier
+from localzure.config.settings import DEVELOPMENT_ACCOUNT
 from localzure.server.aside import LoopAside
 from localzure.server.fetching import LoopFetch
 from localzure.server.generations import Generations
@@ -127,6 +128,8 @@ class Builder:
         self._generations = Generations(ROOT)
         self._rearm_queue: Callable[[], None] | None = None
         self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
+        if settings.accounts_on_first_use:
+            self._accounts.first_use_keys = DEVELOPMENT_ACCOUNT.key_bytes
         self._services = Services(accounts=self._accounts, aside=LoopAside(loop), fetch=LoopFetch(loop))
 
     def build(self) -> Services:

@@ -7,9 +7,11 @@ every worker is a session of its own, so workers share nothing.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
+from localzure.testing.account import StorageAccount
 from localzure.testing.server import LocalZure
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def localzure_options() -> Mapping[str, Any]:
 @pytest.fixture(scope="session")
 def localzure_server(localzure_options: Mapping[str, Any]) -> Iterator[LocalZure]:
     """One server for all tests of the session that ask for it; what one test leaves there, the next one finds."""
-    with LocalZure(**localzure_options) as server:
+    with LocalZure(**{"accounts_on_first_use": True, **localzure_options}) as server:
         yield server
 
 
@@ -47,6 +49,14 @@ def localzure_reset(localzure_server: LocalZure) -> LocalZure:
     localzure_server.reset()
     localzure_server.clock.reset()
     return localzure_server
+
+
+@pytest.fixture
+def localzure_account(localzure_server: LocalZure) -> Iterator[StorageAccount]:
+    """A storage account of this test's own on the server of the session, which is emptied after the test."""
+    account = StorageAccount(localzure_server, f"t{uuid4().hex[:20]}")
+    yield account
+    localzure_server.reset(account=account.name)
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ class LocalZure:
         seed: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
         durability: str | None = None,
         env: Mapping[str, str] | None = None,
+        accounts_on_first_use: bool = False,
         extra_args: Sequence[str] = (),
         start_seconds_max: float = START_SECONDS_MAX,
         stop_seconds_max: float = STOP_SECONDS_MAX,
@@ -65,7 +66,8 @@ class LocalZure:
 
         `data_dir` keeps the data in that folder; with `in_memory=False` alone it is a temporary one, which restarts
         keep and `close` deletes. `queues` are Service Bus queues to create. `config` is a configuration file or its
-        content, `seed` one or more seed files, `durability` one of process and full, for data on disk. `env` is
+        content, `seed` one or more seed files, `durability` one of process and full, for data on disk. With
+        `accounts_on_first_use` there is every storage account that is asked for. `env` is
         added to the environment, `extra_args` to the command line.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="localzure-"))
@@ -77,7 +79,7 @@ class LocalZure:
             self._seeds.append(self._write("queues.json", _queues_seed(queues)))
         self._config = self._write("config.json", config) if isinstance(config, Mapping) else config
         self._env = dict(env or {})
-        self._extra_args = list(extra_args)
+        self._extra_args = [*(["--accounts-on-first-use"] if accounts_on_first_use else []), *extra_args]
         self._admin_token = self._env.get("LOCALZURE_ADMIN_TOKEN")
         self._start_seconds_max = start_seconds_max
         self._stop_seconds_max = stop_seconds_max
@@ -225,6 +227,13 @@ class LocalZure:
     def table_connection_string(self) -> str:
         """For `TableServiceClient.from_connection_string`."""
         return self.connection_strings["storage"]
+
+    def account_connection_string(self, account: str) -> str:
+        """For the storage clients of another account of the server that has the key of devstoreaccount1.
+
+        That is so for every account of a server with `accounts_on_first_use`.
+        """
+        return self.connection_strings["storage"].replace("devstoreaccount1", account)
 
     @property
     def servicebus_connection_string(self) -> str:

@@ -57,6 +57,8 @@ class ResetCalls:
 
     async def _reset(self, call: OwnCall) -> dict[str, object]:
         wanted = call.read(Reset)
+        if wanted.account is not None:
+            self._services.accounts.use(wanted.account)
         if wanted.account is not None and wanted.account not in self._services.accounts:
             raise OwnApiError(404, "AccountNotFound", f"There is no storage account {wanted.account!r}.")
         names = self._named(wanted)

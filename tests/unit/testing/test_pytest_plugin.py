@@ -172,7 +172,7 @@ def test_the_examples_of_the_documentation(pytester: pytest.Pytester) -> None:
     for name, content in blocks:
         pytester.path.joinpath(f"{name}.py").write_text(content)
     result = pytester.runpytest_subprocess("--strict-markers")
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
     done = pytester.run(sys.executable, "with_unittest.py")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["DefaultEndpointsProtocol=http;*UseDevelopmentEmulator=true;"])
