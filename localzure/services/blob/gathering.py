@@ -29,13 +29,27 @@ if TYPE_CHECKING:
     """Does the operation with the gathered bytes: a block without a name, pinned meanwhile."""
 
 
+class _Reply(LaterReply):
+    """A reply whose making stops when nobody waits for it any more."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def lost(self) -> None:
+        """See `LaterReply.lost`."""
+        super().lost()
+        self._stop()
+
+
 class Gathering:
     """Reads a range of a blob to its end."""
 
     def __init__(self, call: Call, record: BlobRecord, offset: int, length: int, promised: Promise, use: Use) -> None:
         """Pins the content until the reply has been made."""
         parts = call.parts
-        self.reply = LaterReply()
+        self.reply: LaterReply = _Reply(self._stop)
+        self._is_stopped = False
         self._transactions = parts.transactions
         self._content = ContentReader(parts.engine, record)
         self._content.pin()
@@ -48,6 +62,8 @@ class Gathering:
 
     def step(self) -> bool:
         """Read on (see `jobs.Jobs`)."""
+        if self._is_stopped:
+            return False
         try:
             with self._transactions.reader() as reader:
                 data = self._content.read(reader, self._at, min(STEP_BYTES, self._left))
@@ -65,8 +81,14 @@ class Gathering:
         self._end(None)
         return False
 
+    def _stop(self) -> None:
+        self._is_stopped = True
+        self._upload.release()
+        self._content.unpin()
+
     def _end(self, error: StorageError | None) -> None:
-        """Have the reply made; if nobody waits for it any more, nothing is done."""
+        """Have the reply made."""
+        self._is_stopped = True
 
         def make() -> HttpReply:
             if error is not None:
@@ -100,7 +122,8 @@ class Fetching:
     ) -> None:
         """`use` does the operation with the bytes and the headers of the source; `range_` is what was asked for."""
         parts = call.parts
-        self.reply = LaterReply()
+        self.reply: LaterReply = _Reply(self._stop)
+        self._is_stopped = False
         self._transactions = parts.transactions
         self._upload = Upload(parts.transactions, parts.extents, with_md5=True)
         self._length_max = length_max
@@ -125,8 +148,14 @@ class Fetching:
         if self._range is None and length.isdecimal() and int(length) > self._length_max:
             raise BlobError("RequestBodyTooLarge", MaxLimit=str(self._length_max))
 
+    def _stop(self) -> None:
+        self._is_stopped = True
+        self._upload.release()
+
     def data(self, data: bytes) -> None:
         """See `FetchSink.data`."""
+        if self._is_stopped:
+            raise BlobError("ServerBusy")
         skipped = min(self._skip, len(data))
         self._skip -= skipped
         data = data[skipped:]
@@ -139,6 +168,8 @@ class Fetching:
 
     def end(self) -> None:
         """See `FetchSink.end`."""
+        if self._is_stopped:
+            return
 
         def make() -> HttpReply:
             sums = self._upload.sums()

@@ -115,6 +115,7 @@ def test_a_client_that_went_away_leaves_nothing(world: BlobWorld) -> None:
     reply.lost()
     while world.alarm.is_set:
         world.work()
+    assert world.steps == 2, "the second one finds that nobody waits"
     world.sweep()
     assert len(world.stored_keys()) == before
     world.ask("DELETE", "box", "restype=container")
