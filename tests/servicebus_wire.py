@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from localzure.config.settings import AuthLevel
+from localzure.services.interface import AmqpService
 from localzure.services.servicebus.access import Authority
 from localzure.services.servicebus.amqp.peer import ServiceBusPeer
 from localzure.services.servicebus.settings import DEFAULT_KEY
@@ -72,11 +73,18 @@ class Answer:
 class Wire:
     """One client connection."""
 
-    def __init__(self, world: World, level: AuthLevel = "off") -> None:
+    def __init__(self, world: World, level: AuthLevel = "off", service: AmqpService | None = None) -> None:
+        """With a `service` it is this that the client connects to, else the namespace of the world alone."""
         self.world = world
         self.is_writable = True
         self.core = AmqpConnection("server")
-        self.handler = ServiceBusPeer(world.broker, world.dispatch, Authority(level, (DEFAULT_KEY,)), self.core, self)
+        if service is not None:
+            peer = service.connected(self.core, self)
+            assert isinstance(peer, ServiceBusPeer)
+            self.handler = peer
+        else:
+            authority = Authority(level, (DEFAULT_KEY,))
+            self.handler = ServiceBusPeer(world.broker, world.dispatch, authority, self.core, self)
         self.frames: list[tuple[int, list[Any]]] = []
         """What the server said since it was last looked at, transfers and dispositions apart."""
         self.deliveries: list[Delivery] = []

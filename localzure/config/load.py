@@ -171,7 +171,7 @@ def _settings(
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
         **some(accounts_on_first_use="storage.accounts_on_first_use"),
         **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path
-        **some(allow_external_sources="storage.allow_external_sources"),
+        **some(allow_external_sources="storage.allow_external_sources", strict_quotas="servicebus.strict_quotas"),
         **some(snapshot_seconds="snapshots.every", snapshot_count="snapshots.keep"),
         faults=(*some(rules="faults").get("rules", ()), *some(rules="test_mode").get("rules", ())),
         **some(access_log="log.access", audit_log="log.audit", otel_endpoint="otel.endpoint"),

@@ -160,6 +160,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("limits", None, rate_limits, "", "Limits on rates: a list, or azure for Azure's own numbers."),
     Option("circuit_breaker", None, breaker_rules, "", "When a service that fails is left alone: true, or its rules."),
     Option("hosts", None, values.host_names, "", "Further host names, and the service (and account) of each."),
+    Option(
+        "servicebus.strict_quotas",
+        "--strict-quotas",
+        values.boolean,
+        "",
+        "Hold Service Bus to Azure's own limits.",
+        switch=True,
+    ),
     Option("servicebus.key_name", None, values.text, "", "Name of the Service Bus namespace's key."),
     Option("servicebus.key", None, values.text, "", "The Service Bus namespace's key."),
 )

@@ -202,6 +202,8 @@ class Settings:
     accounts_file: Path | None = None
     """The configuration file that says which accounts there are; None where no file has the say."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)
+    strict_quotas: bool = False
+    """Whether Service Bus has Azure's own limits on what there may be."""
     entra: EntraOptions = field(default_factory=EntraOptions)
     snapshot_seconds: float = 0
     """How often a snapshot is made by itself; 0 is never."""

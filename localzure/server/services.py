@@ -20,6 +20,7 @@ from localzure.services.entra import EntraService, EntraSettings
 from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
 from localzure.services.servicebus.access import AccessKey
+from localzure.services.servicebus.engine.quotas import Quotas
 from localzure.services.servicebus.seed import load_seed
 from localzure.services.servicebus.seed_tree import SeedError
 from localzure.services.servicebus.service import ServiceBusService
@@ -245,7 +246,8 @@ class Builder:
     def _start_servicebus(self, *, is_seeded: bool = False) -> ServiceBusService:
         """Make the service on what the store holds for it, seeded if it was not. Raises SeedError, StorageError."""
         key = self._settings.servicebus_key
-        settings = ServiceBusSettings(self._settings.auth, (AccessKey(key.name, key.key),), self._accounts.tokens)
+        keys, quotas = (AccessKey(key.name, key.key),), Quotas() if self._settings.strict_quotas else None
+        settings = ServiceBusSettings(self._settings.auth, keys, self._accounts.tokens, quotas)
         context, alarm = self._context("servicebus")
         service = ServiceBusService(context, settings)
         alarm.ring = service.expire

@@ -67,6 +67,7 @@ class ErrorCode(Enum):
         "The maximum entity size has been reached or exceeded for Queue: '{entity}'. Size of the entity: {limit} bytes "
         "at most. For more information please see https://aka.ms/ServiceBusExceptions .",
     )
+    QUOTA_EXCEEDED = Row("amqp:resource-limit-exceeded", 403, "{detail}")
     MESSAGE_MALFORMED = Row("amqp:decode-error", 400, "The message is not an AMQP message: {detail}.")
     NO_MATCHING_SUBSCRIPTION = Row(
         "com.microsoft:no-matching-subscription", 500, "No subscription of the topic '{entity}' takes the message."

@@ -46,9 +46,12 @@ class ServiceBusService:
         """Call `start` before the first client connects."""
         self._transactions = context.transactions
         self._broker = Broker(context, ServiceBusKeys(context.space))
+        self._broker.quotas = settings.quotas
         self._dispatch = Dispatch(self._broker)
         self._authority = Authority(settings.auth, settings.keys, settings.tokens, self._keys_at)
         self._peers: WeakSet[ServiceBusPeer] = WeakSet()
+        self._connected: set[ServiceBusPeer] = set()
+        """Who is connected, where there is a limit on that."""
         self._broker.on_changed = self._entity_changed
         self._broker.on_deleted = self._entity_deleted
         self._receivers = Receivers(self._broker, self._dispatch)
@@ -77,6 +80,13 @@ class ServiceBusService:
     def connected(self, core: AmqpConnection, host: AmqpHost) -> AmqpPeer:
         """See `AmqpService.connected`."""
         peer = ServiceBusPeer(self._broker, self._dispatch, self._authority, core, host)
+        quotas = self._broker.quotas
+        if quotas is not None:
+            if len(self._connected) >= quotas.connections:
+                peer.refuse_connection()
+            else:
+                self._connected.add(peer)
+                peer.on_disconnected = lambda: self._connected.discard(peer)
         self._peers.add(peer)
         return peer
 

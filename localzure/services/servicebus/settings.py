@@ -10,6 +10,7 @@ from localzure.services.servicebus.access import AccessKey
 if TYPE_CHECKING:
     from localzure.auth.tokens import TokenVerifier
     from localzure.config.settings import AuthLevel
+    from localzure.services.servicebus.engine.quotas import Quotas
 
 DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
 """What every connection string for Microsoft's emulator carries."""
@@ -23,3 +24,5 @@ class ServiceBusSettings:
     keys: tuple[AccessKey, ...] = (DEFAULT_KEY,)
     tokens: TokenVerifier | None = None
     """Checks the tokens of the authority; without it none is good at `verify`."""
+    quotas: Quotas | None = None
+    """Limits on what the namespace holds, and on its connections; None for none."""

@@ -81,6 +81,9 @@ class ServiceBusPeer:
         self._after_turn: list[Callable[[], None]] = []
         self.transactions = OpenTransactions(broker)
         """Those that were declared on this connection."""
+        self.on_disconnected: Callable[[], None] = lambda: None
+        """Called when the connection is gone; maybe twice."""
+        self._is_refused = False
 
     # What the server calls.
 
@@ -113,6 +116,7 @@ class ServiceBusPeer:
 
     def disconnected(self) -> None:
         """See `AmqpPeer.disconnected`."""
+        self.on_disconnected()
         handlers, self._handlers = self._handlers, {}
         for handler in handlers.values():
             handler.detached()
@@ -129,6 +133,10 @@ class ServiceBusPeer:
             link.context = None
         self.disconnected()
         self.host.flush()
+
+    def refuse_connection(self) -> None:
+        """There are as many connections as there may be: this one is closed once its client has said who it is for."""
+        self._is_refused = True
 
     def tick(self, now: float) -> float | None:
         """See `AmqpPeer.tick`."""
@@ -300,6 +308,13 @@ class ServiceBusPeer:
     def _opened(self, event: ConnectionOpened) -> None:
         """Note the client's name for us; a user name and a password are good for everything the key allows."""
         self._hostname = event.hostname or self._hostname
+        if self._is_refused:
+            namespace = self._hostname.partition(".")[0]
+            error = ServiceBusError(
+                ErrorCode.QUOTA_EXCEEDED, detail=f"ConnectionsQuotaExceeded for namespace {namespace}."
+            )
+            self.core.close(self.amqp_error(error, ""))
+            return
         if event.sasl_mechanism == "PLAIN":
             _, key_name, key = (event.sasl_response.decode("utf-8", "replace") + "\0\0").split("\0")[:3]
             try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import ServiceContext
     from localzure.services.servicebus.engine.queue import Queue
+    from localzure.services.servicebus.engine.quotas import Quotas
     from localzure.services.servicebus.engine.sessions import Session, Wait
     from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.keys import ServiceBusKeys
@@ -55,6 +56,8 @@ class Broker:
         self.clock = context.clock
         self.entropy = context.entropy
         self.entities = Entities(keys)
+        self.quotas: Quotas | None = None
+        """Azure's limits on what there is; None for none."""
         self._transactions = context.transactions
         self._alarm = context.alarm
         self._armed: int | None = None

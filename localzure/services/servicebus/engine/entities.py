@@ -56,6 +56,10 @@ class Entities:
         """All subscriptions of a topic, ordered by name, without the first `skip`."""
         return _records(reader, self._keys.subscription_range(topic.queue_id), skip)
 
+    def subscription_ids(self, reader: Reader, topic: EntityRecord) -> list[int]:
+        """The numbers of all subscriptions of a topic."""
+        return [record.queue_id for record in self.subscriptions(reader, topic)]
+
     def record(self, reader: Reader, path: str) -> EntityRecord | None:
         """The queue, topic or subscription at `path`, in any case."""
         parts = split_subscription(path)

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localzure.services.servicebus.engine.quotas import (
+    require_room_for_entity,
+    require_room_for_rule,
+    require_room_for_subscription,
+)
 from localzure.services.servicebus.engine.rule_storage import put_rule, require_good
 
 if TYPE_CHECKING:
@@ -18,20 +23,26 @@ if TYPE_CHECKING:
 
 
 def create_queue(broker: Broker, writer: Writer, name: str, description: EntityDescription) -> EntityRecord:
-    """Make a queue. Raises ServiceBusError (ENTITY_EXISTS)."""
+    """Make a queue. Raises ServiceBusError (ENTITY_EXISTS, QUOTA_EXCEEDED)."""
+    require_room_for_entity(broker.quotas, broker.keys, writer)
     return _created(broker, broker.entities.create_queue(writer, name, description, broker.now()))
 
 
 def create_topic(broker: Broker, writer: Writer, name: str, description: EntityDescription) -> EntityRecord:
-    """Make a topic. Raises ServiceBusError (ENTITY_EXISTS)."""
+    """Make a topic. Raises ServiceBusError (ENTITY_EXISTS, QUOTA_EXCEEDED)."""
+    require_room_for_entity(broker.quotas, broker.keys, writer)
     return _created(broker, broker.entities.create_topic(writer, name, description, broker.now()))
 
 
 def create_subscription(
     broker: Broker, writer: Writer, topic: EntityRecord, name: str, description: EntityDescription, rule: Rule
 ) -> EntityRecord:
-    """Make a subscription with its first rule. Raises ServiceBusError (ENTITY_EXISTS, ARGUMENT)."""
+    """Make a subscription with its first rule. Raises ServiceBusError (ENTITY_EXISTS, ARGUMENT, QUOTA_EXCEEDED)."""
     require_good(rule, broker.entropy)
+    require_room_for_subscription(broker.quotas, broker.keys, writer, topic)
+    if broker.quotas is not None:
+        siblings = broker.entities.subscription_ids(writer, topic)
+        require_room_for_rule(broker.quotas, broker.keys, writer, siblings, rule)
     record = broker.entities.create_subscription(writer, topic, name, description, broker.now())
     put_rule(writer, broker.keys, record.queue_id, rule)
     return _created(broker, record)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from localzure.services.servicebus.engine.quotas import require_room_for_rule
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import EntityStatus
 from localzure.services.servicebus.rules.compile import compile_rule
@@ -47,9 +48,12 @@ def put_rule(writer: Writer, keys: ServiceBusKeys, subscription_id: int, rule: R
 
 
 def add_rule(broker: Broker, writer: Writer, subscription: EntityRecord, rule: Rule) -> None:
-    """Give a subscription another rule. Raises ServiceBusError (ENTITY_EXISTS, ARGUMENT)."""
+    """Give a subscription another rule. Raises ServiceBusError (ENTITY_EXISTS, ARGUMENT, QUOTA_EXCEEDED)."""
     if writer.get(broker.keys.rule(subscription.queue_id, rule.name)) is not None:
         raise ServiceBusError(ErrorCode.ENTITY_EXISTS, entity=f"{subscription.name}/Rules/{rule.name}")
+    if broker.quotas is not None and (topic := broker.entities.topic_of(writer, subscription)) is not None:
+        siblings = broker.entities.subscription_ids(writer, topic)
+        require_room_for_rule(broker.quotas, broker.keys, writer, siblings, rule)
     _store(broker, writer, subscription, rule)
 
 
