@@ -98,13 +98,14 @@ def _starter(services: tuple[str, ...]) -> Callable[..., int]:
     """What a command of this module does."""
 
     def start(**given: Any) -> int:
-        settings = load(flags_for(services, given), os.environ)
+        flags = flags_for(services, given)
+        settings = load(flags, os.environ)
         from localzure.server.runtime import run  # late: the server's parts take most of the time to import
 
         def announce(endpoints: Mapping[str, str], _strings: Mapping[str, str]) -> None:
             _tell(announcement(endpoints, settings))
 
-        code = run(settings, announce)
+        code = run(settings, announce, lambda: load(flags, os.environ))
         _tell(farewell(settings))
         return code
 

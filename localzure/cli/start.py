@@ -16,6 +16,8 @@ from localzure.config.options import CONFIG_FLAG, OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from localzure.config.settings import Settings
+
 
 def settings_parameters() -> list[click.Parameter]:
     """The flags: one for the configuration file, and one for each row of the settings' table that has one.
@@ -50,9 +52,12 @@ def _run(**values: Any) -> int:
     file. The command line wins over the environment, the environment over the file.
     """
     flags = settings_flags(values)
-    settings = load(flags, os.environ)
-    if settings.drop_in:
-        settings = load(surroundings(flags, os.environ), os.environ)
+
+    def read() -> Settings:
+        settings = load(flags, os.environ)
+        return load(surroundings(flags, os.environ), os.environ) if settings.drop_in else settings
+
+    settings = read()
     from localzure.server.runtime import run  # late: the server's parts take most of the time to import
 
     def announce(endpoints: Mapping[str, str], strings: Mapping[str, str]) -> None:
@@ -61,7 +66,7 @@ def _run(**values: Any) -> int:
             if settings.drop_in:
                 click.echo(announcement(endpoints, settings))
 
-    return run(settings, announce)
+    return run(settings, announce, read)
 
 
 start = click.Command("start", params=settings_parameters(), callback=_run, help=_run.__doc__)

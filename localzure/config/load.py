@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 from localzure.config import values
 from localzure.config.file import ConfigurationError, read_file
 from localzure.config.options import BY_PATH, CONFIG_FLAG, CONFIG_VARIABLE, ENDPOINT_VARIABLE, OPTIONS, PREFIX
-from localzure.config.settings import DEVELOPMENT_ACCOUNT, EntraOptions, LogSettings, Ports, Settings, SharedAccessKey
+from localzure.config.settings import EntraOptions, LogSettings, Ports, Settings, SharedAccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from localzure.config.settings import StorageAccount
 
 _DEFAULT, _FILE, _ENVIRONMENT, _COMMAND_LINE = range(4)
 
@@ -60,17 +59,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], directory:
         for path, found in given.items()
         if not BY_PATH[path].served
     ]
-    has_variable = "storage.accounts" in given and given["storage.accounts"].rank > _FILE
-    return _settings(given, base, tuple(warnings), None if has_variable else file)
-
-
-def read_accounts(path: Path) -> tuple[StorageAccount, ...]:
-    """Read again which storage accounts a configuration file says there are. Raises ConfigurationError."""
-    raw = read_file(path, str(path), BY_PATH).get("storage.accounts")
-    if raw is None:
-        return (DEVELOPMENT_ACCOUNT,)
-    accounts: tuple[StorageAccount, ...] = _read(values.accounts, raw, path.parent, f"{path}: at storage.accounts")
-    return accounts
+    return _settings(given, base, tuple(warnings), file)
 
 
 def _working_directory() -> Path:
@@ -147,9 +136,7 @@ def _read(read: Callable[[object, Path], Any], raw: object, base: Path, origin: 
         raise ConfigurationError(f"{origin}{below}: {error}") from None
 
 
-def _settings(
-    given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...], accounts_file: Path | None
-) -> Settings:
+def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...], config_file: Path | None) -> Settings:
     """Put the settings together, with what was given over the defaults."""
 
     def some(**paths: str) -> dict[str, Any]:
@@ -176,7 +163,7 @@ def _settings(
         faults=(*some(rules="faults").get("rules", ()), *some(rules="test_mode").get("rules", ())),
         **some(access_log="log.access", audit_log="log.audit", otel_endpoint="otel.endpoint"),
         **some(rate_limits="limits", breakers="circuit_breaker", hosts="hosts"),
-        accounts_file=accounts_file,
+        config_file=config_file,
         entra=EntraOptions(**some(**{name: f"entra.{name}" for name in EntraOptions.__slots__})),
     )
     _refuse_shared_ports(settings)

@@ -199,8 +199,8 @@ class Settings:
     accounts: tuple[StorageAccount, ...] = (DEVELOPMENT_ACCOUNT,)
     accounts_on_first_use: bool = False
     """Whether any other account is made when it is first used, with the key of the development account."""
-    accounts_file: Path | None = None
-    """The configuration file that says which accounts there are; None where no file has the say."""
+    config_file: Path | None = None
+    """The configuration file, where there is one."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)
     strict_quotas: bool = False
     """Whether Service Bus has Azure's own limits on what there may be."""

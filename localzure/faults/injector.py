@@ -96,15 +96,21 @@ class Injector:
     """Decides what goes wrong."""
 
     def __init__(self, monotonic: Callable[[], float], rules: Iterable[FaultRule] = ()) -> None:
-        """`rules` are armed from the start."""
+        """`rules` are those of the configuration."""
         self._monotonic = monotonic
         self._armed: dict[str, ArmedRule] = {}
         self._made = 0
+        self._configured: list[str] = []
         self.http: tuple[ArmedRule, ...] = ()
         """The rules that can strike HTTP: empty is the usual case, and costs nothing."""
         self.amqp: tuple[ArmedRule, ...] = ()
-        for rule in rules:
-            self.arm(rule)
+        self.configure(rules)
+
+    def configure(self, rules: Iterable[FaultRule]) -> None:
+        """Let these be the rules of the configuration; those that others armed stay. Raises TooManyRulesError."""
+        for rule_id in self._configured:
+            self.disarm(rule_id)
+        self._configured = [self.arm(rule).id for rule in rules]
 
     @property
     def armed(self) -> list[ArmedRule]:

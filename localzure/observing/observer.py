@@ -58,10 +58,14 @@ class Observer:
         self.metrics = metrics
         self._clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
+        self._tracer = tracer
+        self.configure(logs_access, logs_audit)
+
+    def configure(self, logs_access: bool, logs_audit: bool) -> None:
+        """Say which logs are written from now on."""
         self._logs_access = logs_access
         self._logs_audit = logs_audit
-        self._tracer = tracer
-        self._has_more = logs_access or logs_audit or tracer is not None
+        self._has_more = logs_access or logs_audit or self._tracer is not None
 
     def began(self) -> float:
         """A request's head has come; returns the monotonic second."""

@@ -23,7 +23,7 @@ from localzure.observing.observer import Observer
 from localzure.server import limits as process_limits
 from localzure.server import logs
 from localzure.server.amqp import AmqpDriver
-from localzure.server.background import keep_accounts, keep_sweeping
+from localzure.server.background import keep_sweeping
 from localzure.server.carrying import Carrying
 from localzure.server.clock import SystemClock, VirtualClock
 from localzure.server.connection import Connections
@@ -43,6 +43,7 @@ from localzure.server.own_api.reset import ResetCalls
 from localzure.server.own_api.service import OwnApi
 from localzure.server.own_api.snapshots import SnapshotCalls
 from localzure.server.ready import ReadyFile, connection_strings
+from localzure.server.reloading import Reloading
 from localzure.server.router import Router
 from localzure.server.services import Builder, Services, read_seeds
 from localzure.server.startup import StartupError
@@ -84,10 +85,11 @@ _POLL_SECONDS = 0.02
 _log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, announce: Announce) -> int:
+def run(settings: Settings, announce: Announce, reread: Callable[[], Settings]) -> int:
     """Serve until a signal says to stop; returns the process's exit code.
 
-    `announce` is called once every listener serves, with the endpoints and the connection strings by name. Raises
+    `announce` is called once every listener serves, with the endpoints and the connection strings by name. `reread`
+    reads the settings again from all their sources, and raises ConfigurationError where they are wrong. Raises
     StartupError when the server cannot start, with nothing left behind.
     """
     logs.configure(settings.log, settings.secrets())
@@ -104,7 +106,7 @@ def run(settings: Settings, announce: Announce) -> int:
             sockets.append((listener, sock))
         ready = ReadyFile(settings.ready_file)
         stack.callback(ready.remove)
-        _run_loop(Server(settings, clock, entropy, sockets, ready, seeds, trust).run(announce))
+        _run_loop(Server(settings, clock, entropy, sockets, ready, seeds, trust, reread).run(announce))
     return 0
 
 
@@ -133,6 +135,7 @@ class Server:
         ready: ReadyFile,
         seeds: tuple[EntitySeed, ...],
         trust: Trust,
+        reread: Callable[[], Settings],
     ) -> None:
         """`sockets` are bound and listening; connections wait in their backlog until everything serves."""
         self._settings = settings
@@ -142,6 +145,7 @@ class Server:
         self._ready = ready
         self._seeds = seeds
         self._trust = trust
+        self._reread = reread
         self._health = Health(settings.services, self._clock)
         self._stopping = asyncio.Event()
         self._about = About(trust, self._health, self._stop)
@@ -155,6 +159,7 @@ class Server:
             tracer=self._tracer,
         )
         self._injector = Injector(clock.monotonic, settings.faults)
+        self._limits = Limits(settings.rate_limits, clock.monotonic)
 
     async def run(self, announce: Announce) -> None:
         """Start, serve until told to stop, and stop. Raises StartupError."""
@@ -216,8 +221,7 @@ class Server:
         loop: asyncio.AbstractEventLoop,
     ) -> Connections:
         """Wire the protocols to the services."""
-        injector, monotonic = self._injector, self._clock.monotonic
-        limits = Limits(self._settings.rate_limits, monotonic)
+        injector, limits, monotonic = self._injector, self._limits, self._clock.monotonic
         faults = HttpFaults(injector, self._clock, loop.call_later)
         gates = Gates(faults, limits, self._settings.breakers or BreakerRules(), monotonic, self._metrics)
         router = Router(services.http, own_api, gates, self._settings.hosts, services.accounts.use)
@@ -253,14 +257,26 @@ class Server:
         """Start what runs beside the clients."""
         sweeping = keep_sweeping(transactions, services.sweeps.values(), lambda: services.is_importing)
         running = [tasks.create_task(sweeping)]
-        if (path := self._settings.accounts_file) is not None:
-            running.append(tasks.create_task(keep_accounts(path, self._settings, services.take_accounts)))
+        reloading = Reloading(self._settings, self._reread, self._takers(services))
+        running.append(tasks.create_task(reloading.keep(self._settings.config_file)))
+        if sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.want)
         if store.checkpoint is not None:
             running.append(tasks.create_task(state.keep_checkpoints()))
         if self._settings.snapshot_seconds:
             every, count = self._settings.snapshot_seconds, self._settings.snapshot_count
             running.append(tasks.create_task(state.keep_snapshots(every, count)))
         return running
+
+    def _takers(self, services: Services) -> dict[str, Callable[[Settings], None]]:
+        """What takes each setting over that can change while the server runs."""
+        return {
+            "accounts": lambda found: services.take_accounts(found.accounts),
+            "faults": lambda found: self._injector.configure(found.faults),
+            "rate_limits": lambda found: self._limits.configure(found.rate_limits),
+            "access_log": lambda found: self._observer.configure(found.access_log, found.audit_log),
+            "audit_log": lambda found: self._observer.configure(found.access_log, found.audit_log),
+        }
 
     async def _serve(self, connections: Connections, announce: Announce) -> None:
         """Accept connections from here to the signal that stops the server, then let them finish."""

@@ -68,9 +68,15 @@ class Limits:
 
     def __init__(self, limits: Iterable[RateLimit], monotonic: Callable[[], float]) -> None:
         """`limits` are asked in their order; one that refuses has not been drawn from."""
-        self.limits = tuple(limits)
         self._monotonic = monotonic
         self._buckets: OrderedDict[tuple[object, ...], Bucket] = OrderedDict()
+        self.limits: tuple[RateLimit, ...] = ()
+        self.configure(limits)
+
+    def configure(self, limits: Iterable[RateLimit]) -> None:
+        """Let these be the limits, from full buckets."""
+        self.limits = tuple(limits)
+        self._buckets.clear()
 
     def draw(self, service: str, account: str, client: str) -> float:
         """Count a request; returns 0 where it may pass, else the seconds after which it may."""

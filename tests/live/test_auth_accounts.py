@@ -50,7 +50,7 @@ def test_keys_change_without_a_restart(tmp_path: Path) -> None:
         assert works(azure, "one", THIRD)
         assert not works(azure, "one", FIRST)
         file.write_text("storage:\n  accounts:\n    one: [not base64]\n")
-        while "the storage accounts stay as they are" not in azure.logs:
+        while "the settings stay as they are" not in azure.logs:
             assert time.monotonic() - started < SECONDS_MAX
         assert works(azure, "one", SECOND)
         assert THIRD not in azure.logs
