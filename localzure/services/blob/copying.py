@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 PUT_BYTES_MAX = 5000 * 1024 * 1024
 """Longest source of Put Blob From URL; Copy Blob takes no longer one from another server."""
 
-DIGEST_BYTES_MAX = 256 * 1024 * 1024
-"""Longest source whose MD5 is checked: Copy Blob From URL takes no longer ones at all."""
+SYNC_BYTES_MAX = 256 * 1024 * 1024
+"""Longest source of Copy Blob From URL; LocalZure's own blobs may be longer."""
 
 
 def _copy(call: Call) -> CopyBlob:
@@ -94,7 +94,7 @@ def _copying(
             with parts.transactions.writer() as writer:
                 moment = parts.reading()
                 source = _source(engine, writer, command.source, moment, hides_conditions=hides_conditions)
-                if promised == Promise() or source.length > DIGEST_BYTES_MAX:
+                if promised == Promise():
                     return copy(writer, None, source)
                 if source.length <= STEP_BYTES:
                     data = copies.read_range(engine, writer, source, 0, source.length)
@@ -141,7 +141,7 @@ def _fetching_copy(
             blobs.save(writer, blobs.locate(parts.engine, writer, target, moment.now).key, record)
         return render(call, record, sums)
 
-    length_max = PUT_BYTES_MAX if is_put or "x-ms-requires-sync" not in call.request.headers else DIGEST_BYTES_MAX
+    length_max = PUT_BYTES_MAX if is_put or "x-ms-requires-sync" not in call.request.headers else SYNC_BYTES_MAX
     return _fetch(call, elsewhere, lambda: Fetching(call, length_max, checksums.source_promise(call), use))
 
 

@@ -45,7 +45,8 @@ _ECHOED = (("prefix", "Prefix"), ("marker", "Marker"), ("maxresults", "MaxResult
 def container_listing(call: Call, page: ContainerPage, *, with_metadata: bool) -> bytes:
     """Write List Containers."""
     now = call.parts.clock.now()
-    items = "".join([_container(name, record, with_metadata, now) for name, record in page.containers])
+    is_immutable = call.parts.engine.features_of(call.address.account).has_version_immutability
+    items = "".join([_container(name, record, with_metadata, now, is_immutable) for name, record in page.containers])
     return (
         f'{_DECLARATION}<EnumerationResults ServiceEndpoint="{_endpoint(call)}">{_echo(call)}'
         f"<Containers>{items}</Containers>{_next_marker(page.next_start)}</EnumerationResults>"
@@ -117,10 +118,11 @@ def _metadata(metadata: dict[str, str]) -> str:
     return f"<Metadata>{''.join(element(name, value) for name, value in metadata.items())}</Metadata>"
 
 
-def _container(name: str, record: ContainerRecord, with_metadata: bool, now: Instant) -> str:
+def _container(name: str, record: ContainerRecord, with_metadata: bool, now: Instant, is_immutable: bool) -> str:
     access = f"<PublicAccess>{record.public_access}</PublicAccess>" if record.public_access else ""
     scope = escape_text(record.default_encryption_scope or ACCOUNT_SCOPE)
     deny = "true" if record.deny_encryption_scope_override else "false"
+    immutable = "true" if is_immutable else "false"
     gone = ""
     properties = ""
     if record.deleted is not None:
@@ -134,7 +136,7 @@ def _container(name: str, record: ContainerRecord, with_metadata: bool, now: Ins
         f"<DefaultEncryptionScope>{scope}</DefaultEncryptionScope>"
         f"<DenyEncryptionScopeOverride>{deny}</DenyEncryptionScopeOverride>"
         "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"
-        "<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled>"
+        f"<ImmutableStorageWithVersioningEnabled>{immutable}</ImmutableStorageWithVersioningEnabled>"
         f"{properties}</Properties>"
         f"{_metadata(record.metadata) if with_metadata else ''}</Container>"
     )

@@ -111,10 +111,11 @@ def container_properties(call: Call, record: ContainerRecord) -> HttpReply:
     """The reply to Get Container Properties."""
     headers = tagged(call, record) + _metadata(record)
     headers += lease_headers(call, record.lease)
+    is_immutable = call.parts.engine.features_of(call.address.account).has_version_immutability
     headers += [
         ("x-ms-has-immutability-policy", "false"),
         ("x-ms-has-legal-hold", "false"),
-        ("x-ms-immutable-storage-with-versioning-enabled", "false"),
+        ("x-ms-immutable-storage-with-versioning-enabled", "true" if is_immutable else "false"),
         ("x-ms-default-encryption-scope", record.default_encryption_scope or ACCOUNT_SCOPE),
         ("x-ms-deny-encryption-scope-override", "true" if record.deny_encryption_scope_override else "false"),
     ]

@@ -37,6 +37,11 @@ class AccountFeatures:
     """The version of requests that name none, where the service's properties do not say; None is the latest."""
 
     @property
+    def has_version_immutability(self) -> bool:
+        """Whether all containers are what Azure calls immutable storage with versioning."""
+        return self.is_versioned and self.has_immutable_storage
+
+    @property
     def is_premium(self) -> bool:
         """Whether it is a premium account."""
         return self.sku.startswith("Premium")

@@ -83,6 +83,14 @@ def test_a_container_is_deleted_once_nothing_is_protected() -> None:
     assert world.ask("DELETE", "box", "restype=container").status == 202
 
 
+@pytest.mark.parametrize("is_versioned", [True, False])
+def test_containers_tell_whether_versions_can_be_protected(is_versioned: bool) -> None:
+    world = protected({}, is_versioned=is_versioned)
+    told = world.ask("HEAD", "box", "restype=container").headers["x-ms-immutable-storage-with-versioning-enabled"]
+    assert told == ("true" if is_versioned else "false")
+    assert world.ask("GET", "", "comp=list").xml.findtext(".//ImmutableStorageWithVersioningEnabled") == told
+
+
 def test_versions_protect_their_container_too() -> None:
     world = protected(HOLD, is_versioned=True)
     for name in ("blob", "log", "disk"):
