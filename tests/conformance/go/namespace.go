@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus/admin"
 )
 
-// The namespace that the Service Bus programs share: clients, and queues of one's own.
+// The namespace that the Service Bus programs share: clients, and queues and topics of one's own.
 
 var (
 	client         = newClient(os.Getenv("SERVICEBUS"), nil)
@@ -39,6 +39,17 @@ func freshQueue(ctx context.Context, properties *admin.QueueProperties) string {
 	made++
 	name := fmt.Sprintf("go-%d-%d", os.Getpid(), made)
 	must(administration.CreateQueue(ctx, name, &admin.CreateQueueOptions{Properties: properties}))
+	return name
+}
+
+// freshTopic makes a topic that nobody else uses, with subscriptions, and returns its name.
+func freshTopic(ctx context.Context, subscriptions ...string) string {
+	made++
+	name := fmt.Sprintf("go-%d-%d", os.Getpid(), made)
+	must(administration.CreateTopic(ctx, name, nil))
+	for _, subscription := range subscriptions {
+		must(administration.CreateSubscription(ctx, name, subscription, nil))
+	}
 	return name
 }
 

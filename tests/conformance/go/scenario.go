@@ -23,6 +23,7 @@ var programs = map[string]func(){
 	"service_bus_administration": serviceBusAdministration,
 	"service_bus_queues":         serviceBusQueues,
 	"service_bus_sessions":       serviceBusSessions,
+	"service_bus_topics":         serviceBusTopics,
 	"service_bus_transports":     serviceBusTransports,
 }
 

@@ -1,4 +1,4 @@
-// The namespace that the Service Bus programs share: a client, an administration client, and queues of one's own.
+// The namespace that the Service Bus programs share: a client, an administration client, and queues and topics of one's own.
 
 import assert from "node:assert/strict";
 import { ServiceBusAdministrationClient, ServiceBusClient } from "@azure/service-bus";
@@ -17,6 +17,15 @@ export async function freshQueue(options = {}) {
   made += 1;
   const name = `js-${process.pid}-${made}`;
   await administration.createQueue(name, options);
+  return name;
+}
+
+// Make a topic that nobody else uses, with subscriptions; resolves to its name.
+export async function freshTopic(...subscriptions) {
+  made += 1;
+  const name = `js-${process.pid}-${made}`;
+  await administration.createTopic(name);
+  for (const subscription of subscriptions) await administration.createSubscription(name, subscription);
   return name;
 }
 

@@ -27,7 +27,7 @@ import java.util.stream.Stream;
 import reactor.core.publisher.Mono;
 
 /**
- * The namespace that the Service Bus programs share: clients, and queues of one's own.
+ * The namespace that the Service Bus programs share: clients, and queues and topics of one's own.
  *
  * <p>This SDK takes the host from the connection string and leaves its port, so the port is given beside it: to messaging
  * as a custom endpoint, to the administration by a policy that changes the URL.
@@ -69,6 +69,15 @@ final class Namespace {
 
     static String freshQueue() {
         return freshQueue(new CreateQueueOptions());
+    }
+
+    /** Makes a topic that nobody else uses, with subscriptions, and returns its name. */
+    static String freshTopic(String... subscriptions) {
+        made += 1;
+        String name = "java-" + ProcessHandle.current().pid() + "-" + made;
+        ADMINISTRATION.createTopic(name);
+        Stream.of(subscriptions).forEach(subscription -> ADMINISTRATION.createSubscription(name, subscription));
+        return name;
     }
 
     static void send(String queue, String... bodies) {
