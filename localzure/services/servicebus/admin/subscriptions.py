@@ -16,7 +16,6 @@ from localzure.services.servicebus.admin.handlers import (
     entities_page,
     entity_reply,
     entry_reply,
-    missing,
     page,
     require_targets,
     updated,
@@ -55,10 +54,9 @@ def list_subscriptions(call: Call, _body: bytes) -> HttpReply:
 
 
 def get_subscription(call: Call, _body: bytes) -> HttpReply:
-    """Describe a subscription."""
+    """Describe a subscription. One that is not there is an error, unlike a queue: Java's SDK relies on either."""
     with call.broker.reader() as reader:
-        record = _maybe_subscription(call, reader)
-        return missing(call, _path(call)) if record is None else entity_reply(200, call, reader, record)
+        return entity_reply(200, call, reader, _subscription(call, reader))
 
 
 def create_subscription(call: Call, body: bytes) -> HttpReply:
@@ -108,12 +106,10 @@ def list_rules(call: Call, _body: bytes) -> HttpReply:
 def get_rule(call: Call, _body: bytes) -> HttpReply:
     """Describe a rule."""
     with call.broker.reader() as reader:
-        record = _maybe_subscription(call, reader)
-        rule = None
-        if record is not None:
-            rule = rule_storage.rule_called(reader, call.broker.keys, record.queue_id, call.target.rule)
-        if record is None or rule is None:
-            return missing(call, f"{_path(call)}/Rules/{call.target.rule}")
+        record = _subscription(call, reader)
+        rule = rule_storage.rule_called(reader, call.broker.keys, record.queue_id, call.target.rule)
+        if rule is None:
+            raise not_found(f"{_path(call)}/Rules/{call.target.rule}")
         return entry_reply(200, call, _rule_entry(call, record, rule))
 
 
