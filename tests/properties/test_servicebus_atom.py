@@ -22,6 +22,7 @@ from localzure.services.servicebus.model import (
     EntityKind,
     EntityRecord,
     EntityStatus,
+    Tally,
 )
 from localzure.services.servicebus.properties import PROPERTIES, EntityProperty, Kind
 from localzure.services.servicebus.rules.model import (
@@ -113,7 +114,7 @@ def written(kind: EntityKind, description: EntityDescription, counts: list[Count
         description=description,
         kind=kind,
     )
-    usage = Usage(dict(zip(SubQueue, counts, strict=True)), NOW, 7)
+    usage = Usage(dict(zip(SubQueue, counts, strict=True)), NOW, Tally(subscriptions=7))
     described = write_description(record, usage, "sb://some.host:5300/")
     return atom.entry_document(atom.Entry("q", "https://some.host/q", NOW, NOW, described), "ns")
 

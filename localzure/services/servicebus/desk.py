@@ -13,6 +13,7 @@ from localzure.services.servicebus.engine.browsing import PEEK_MESSAGES_MAX, pee
 from localzure.services.servicebus.engine.clearing import purge, requeue, start
 from localzure.services.servicebus.engine.limits import require_sendable
 from localzure.services.servicebus.engine.messages import send
+from localzure.services.servicebus.engine.tallies import tally_of
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import EntityKind
 from localzure.services.servicebus.rest.handlers import write
@@ -132,7 +133,7 @@ class Desk:
             "bytes": sum(each.bytes for each in counters.values()),
         }
         if record.kind is EntityKind.TOPIC:
-            told["subscriptions"] = sum(1 for _ in self._broker.entities.subscriptions(reader, record))
+            told["subscriptions"] = tally_of(reader, self._broker.keys, record.queue_id).subscriptions
             return told
         dead, transfer_dead = counters[SubQueue.DEAD_LETTER], counters[SubQueue.TRANSFER_DEAD_LETTER]
         locked = sum(len(queue.locks) for queue in self._broker.entities.in_use(record) if not queue.is_sub_queue)

@@ -3,6 +3,7 @@
     ("entity", name in lower case)              -> model.EntityRecord of a queue
     ("topic", name in lower case)               -> model.EntityRecord of a topic
     ("subscription", topic id, name in lower case) -> model.EntityRecord of a subscription
+    ("tally", topic or subscription id)         -> model.Tally
     ("rule", subscription id, name in lower case) -> a rule (see `rules.stored`)
     ("entity-id",)                              -> the last number given to a queue, sub-queue or topic
     ("owner", queue id)                         -> the path of the queue or sub-queue that has this number
@@ -62,6 +63,7 @@ class ServiceBusKeys:
         self._topics = space.subspace("topic")
         self._subscriptions = space.subspace("subscription")
         self._rules = space.subspace("rule")
+        self._tallies = space.subspace("tally")
         self._contents = space.subspace("content")
         self._content_references = space.subspace("content-references")
         self._owners = space.subspace("owner")
@@ -108,6 +110,10 @@ class ServiceBusKeys:
     def rule_range(self, subscription_id: int) -> tuple[bytes, bytes]:
         """All rules of a subscription, ordered by name."""
         return self._rules.range(subscription_id)
+
+    def tally(self, entity_id: int) -> bytes:
+        """Where it is told how many subscriptions and rules a topic has, or how many rules a subscription has."""
+        return self._tallies.pack(entity_id)
 
     def content(self, topic_id: int, sequence_number: int) -> bytes:
         """The key of what copies of a message of a topic have in common."""

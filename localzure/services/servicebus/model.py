@@ -117,6 +117,15 @@ class Remains(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Of a subscription: the `queue_id` of its topic."""
 
 
+class Tally(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What a topic, or one of its subscriptions, has."""
+
+    subscriptions: int = 0
+    sql_filters: int = 0
+    """Those that take everything or nothing are SQL filters, too."""
+    correlation_filters: int = 0
+
+
 class Counters(msgspec.Struct, array_like=True):
     """What is counted per queue and sub-queue, in the same transaction as the messages."""
 

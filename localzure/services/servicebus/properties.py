@@ -47,6 +47,9 @@ SIZES_IN_MEGABYTES = (
 )
 """Sizes of a queue or topic: of the standard tier, of the premium tier, and of the 16 partitions of one."""
 
+MESSAGE_KILOBYTES_MAX = 102400
+"""Largest message that an entity can be told to take (Azure's premium tier)."""
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?", re.ASCII)
 
 
@@ -155,7 +158,7 @@ _ROWS = (
     EntityProperty("EnablePartitioning", "enable_partitioning", Kind.BOOLEAN, is_fixed=True),
     EntityProperty("ForwardDeadLetteredMessagesTo", "forward_dead_lettered_messages_to", Kind.ENTITY),
     EntityProperty("EnableExpress", "enable_express", Kind.BOOLEAN),
-    EntityProperty("MaxMessageSizeInKilobytes", "max_message_size_kilobytes", Kind.NUMBER, 256, 102400),
+    EntityProperty("MaxMessageSizeInKilobytes", "max_message_size_kilobytes", Kind.NUMBER, 256, MESSAGE_KILOBYTES_MAX),
     EntityProperty("SupportOrdering", "support_ordering", Kind.BOOLEAN),
     EntityProperty("FilteringMessagesBeforePublishing", "filtering_messages_before_publishing", Kind.BOOLEAN),
     EntityProperty("EnableSubscriptionPartitioning", "enable_subscription_partitioning", Kind.BOOLEAN, is_fixed=True),

@@ -186,7 +186,7 @@ def _apply(broker: Broker, writer: Writer, seed: EntitySeed) -> None:
     for rule in _rules(broker, seed):
         known = rule_called(writer, broker.keys, record.queue_id, rule.name)
         if known is None or (known.filter, known.action) != (rule.filter, rule.action):
-            put_rule(writer, broker.keys, record.queue_id, rule)
+            put_rule(writer, broker.keys, record, rule)
 
 
 def _create(broker: Broker, writer: Writer, seed: EntitySeed) -> None:
@@ -201,7 +201,7 @@ def _create(broker: Broker, writer: Writer, seed: EntitySeed) -> None:
         return
     made = entities.create_subscription(writer, topic, parts[1], seed.description, now)
     for rule in _rules(broker, seed) or [default_rule(now)]:
-        put_rule(writer, broker.keys, made.queue_id, rule)
+        put_rule(writer, broker.keys, made, rule)
 
 
 def _rules(broker: Broker, seed: EntitySeed) -> list[Rule]:

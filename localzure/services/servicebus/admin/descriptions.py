@@ -7,7 +7,7 @@ cannot mean to change one that is fixed, or one that came with a later version o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from localzure.services.servicebus.addresses import SubQueue
@@ -15,7 +15,7 @@ from localzure.services.servicebus.admin import atom
 from localzure.services.servicebus.admin.errors import bad_request
 from localzure.services.servicebus.admin.rules import read_rules, write_rules
 from localzure.services.servicebus.durations import format_duration, parse_duration
-from localzure.services.servicebus.model import EntityDescription, EntityKind, EntityStatus
+from localzure.services.servicebus.model import EntityDescription, EntityKind, EntityStatus, Tally
 from localzure.services.servicebus.properties import PROPERTIES, EntityProperty, Kind, contradiction
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ FORMS = {
         "FilteringMessagesBeforePublishing", "IsAnonymousAccessible", _RULES, "Status", "UserMetadata", "CreatedAt",
         "UpdatedAt", "AccessedAt", "SupportOrdering", "CountDetails", "SubscriptionCount", "AutoDeleteOnIdle",
         "EnablePartitioning", "EntityAvailabilityStatus", "EnableSubscriptionPartitioning", "EnableExpress",
-        "MaxMessageSizeInKilobytes",
+        "MaxMessageSizeInKilobytes", "SqlFilterCount", "CorrelationFilterCount",
     )),
     EntityKind.SUBSCRIPTION: Form("Subscription", "SubscriptionDescription", (
         "LockDuration", "RequiresSession", "DefaultMessageTimeToLive", "DeadLetteringOnMessageExpiration",
@@ -73,7 +73,8 @@ class Usage:
 
     counters: Mapping[SubQueue, Counters]
     accessed_at: int
-    subscription_count: int = 0
+    tally: Tally = field(default_factory=Tally)
+    """Of a topic."""
 
 
 def kind_called(element: str) -> EntityKind | None:
@@ -116,7 +117,9 @@ def write_description(record: EntityRecord, usage: Usage, address: str) -> str:
         "AccessedAt": atom.instant(usage.accessed_at),
         # Of queues it is told, of topics it is a property.
         "SupportOrdering": atom.boolean(not properties.enable_partitioning),
-        "SubscriptionCount": str(usage.subscription_count),
+        "SubscriptionCount": str(usage.tally.subscriptions),
+        "SqlFilterCount": str(usage.tally.sql_filters),
+        "CorrelationFilterCount": str(usage.tally.correlation_filters),
         "EntityAvailabilityStatus": "Available",
     }
     for row in PROPERTIES[record.kind]:

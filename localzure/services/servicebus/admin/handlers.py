@@ -26,6 +26,7 @@ from localzure.services.servicebus.admin.errors import (
 )
 from localzure.services.servicebus.engine import lifecycle
 from localzure.services.servicebus.engine.entities import short_name
+from localzure.services.servicebus.engine.tallies import tally_of
 from localzure.services.servicebus.model import EntityKind
 from localzure.services.servicebus.properties import NAME_CHARACTERS_MAX, fixed_property_changed, is_name
 
@@ -251,8 +252,8 @@ def _entity_entry(call: Call, reader: Reader, record: EntityRecord) -> atom.Entr
     entities = call.broker.entities
     counters = entities.counters_of(reader, record)
     accessed = [queue.accessed_at for queue in entities.in_use(record)]
-    subscriptions = sum(1 for _ in entities.subscriptions(reader, record)) if record.kind is EntityKind.TOPIC else 0
-    usage = Usage(counters, max([*accessed, *(each.accessed_at for each in counters.values())]), subscriptions)
+    accessed_at = max([*accessed, *(each.accessed_at for each in counters.values())])
+    usage = Usage(counters, accessed_at, tally_of(reader, call.broker.keys, record.queue_id))
     described = write_description(record, usage, f"sb://{call.host}/")
     return atom.Entry(short_name(record), call.url(record.name), record.created_at, record.updated_at, described)
 

@@ -19,6 +19,7 @@ from localzure.services.servicebus.addresses import (
 )
 from localzure.services.servicebus.durations import FOREVER
 from localzure.services.servicebus.engine.queue import Queue, queue_id_of
+from localzure.services.servicebus.engine.tallies import count_subscription, drop_subscription
 from localzure.services.servicebus.engine.topics import Topic
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.keys import DueKind
@@ -124,9 +125,11 @@ class Entities:
         path = subscription_path(topic.name, name)
         counters = writer.get(self._keys.counters(topic.queue_id))
         since = 0 if counters is None else _decode_counters(counters).last_sequence_number
-        return self._create(
+        record = self._create(
             writer, path, description, now, EntityKind.SUBSCRIPTION, topic_id=topic.queue_id, since=since
         )
+        count_subscription(writer, self._keys, topic.queue_id)
+        return record
 
     def _create(
         self,
@@ -189,6 +192,8 @@ class Entities:
         Call `forget` once it is committed.
         """
         writer.delete(self._key(record))
+        if record.kind is EntityKind.SUBSCRIPTION:
+            drop_subscription(writer, self._keys, record)
         leave(writer, self._keys, record)
 
     def counters_of(self, reader: Reader, record: EntityRecord) -> dict[SubQueue, Counters]:

@@ -44,7 +44,7 @@ def create_subscription(
         siblings = broker.entities.subscription_ids(writer, topic)
         require_room_for_rule(broker.quotas, broker.keys, writer, siblings, rule)
     record = broker.entities.create_subscription(writer, topic, name, description, broker.now())
-    put_rule(writer, broker.keys, record.queue_id, rule)
+    put_rule(writer, broker.keys, record, rule)
     return _created(broker, record)
 
 

@@ -66,6 +66,7 @@ def _sweep_one(keys: ServiceBusKeys, writer: Writer, note: bytes, remains: Remai
     count = _sweep_messages(keys, writer, queue_id, remains, limit)
     if count < limit:
         writer.delete(keys.counters(queue_id))
+        writer.delete(keys.tally(queue_id))
         writer.delete(note)
     return count * RECORDS_PER_MESSAGE + 1
 

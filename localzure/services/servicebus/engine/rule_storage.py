@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.engine.quotas import require_room_for_rule
+from localzure.services.servicebus.engine.tallies import count_rule
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import EntityStatus
 from localzure.services.servicebus.rules.compile import compile_rule
@@ -42,9 +43,20 @@ def rule_called(reader: Reader, keys: ServiceBusKeys, subscription_id: int, name
     return None if value is None else decode_rule(value)
 
 
-def put_rule(writer: Writer, keys: ServiceBusKeys, subscription_id: int, rule: Rule) -> None:
+def put_rule(writer: Writer, keys: ServiceBusKeys, subscription: EntityRecord, rule: Rule) -> None:
     """Write a rule that is known to be good, in the place of one of the same name if there is one."""
-    writer.put(keys.rule(subscription_id, rule.name), encode_rule(rule))
+    _drop(writer, keys, subscription, rule.name)
+    writer.put(keys.rule(subscription.queue_id, rule.name), encode_rule(rule))
+    count_rule(writer, keys, subscription, rule, 1)
+
+
+def _drop(writer: Writer, keys: ServiceBusKeys, subscription: EntityRecord, name: str) -> bool:
+    """Remove a rule; False where there is none."""
+    rule = rule_called(writer, keys, subscription.queue_id, name)
+    if rule is None:
+        return False
+    count_rule(writer, keys, subscription, rule, -1)
+    return writer.delete(keys.rule(subscription.queue_id, name))
 
 
 def add_rule(broker: Broker, writer: Writer, subscription: EntityRecord, rule: Rule) -> None:
@@ -72,7 +84,7 @@ def update_rule(broker: Broker, writer: Writer, subscription: EntityRecord, rule
 
 def remove_rule(broker: Broker, writer: Writer, subscription: EntityRecord, name: str) -> None:
     """Take a rule away. Raises ServiceBusError (ENTITY_NOT_FOUND)."""
-    if not writer.delete(broker.keys.rule(subscription.queue_id, name)):
+    if not _drop(writer, broker.keys, subscription, name):
         raise ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=f"{subscription.name}/Rules/{name}")
     _changed(broker, subscription)
 
@@ -101,7 +113,7 @@ def require_good(rule: Rule, entropy: Entropy) -> None:
 
 def _store(broker: Broker, writer: Writer, subscription: EntityRecord, rule: Rule) -> None:
     require_good(rule, broker.entropy)
-    put_rule(writer, broker.keys, subscription.queue_id, rule)
+    put_rule(writer, broker.keys, subscription, rule)
     _changed(broker, subscription)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from localzure.services.servicebus.engine.admission import readmit
 from localzure.services.servicebus.engine.dead_letters import dead_letter
 from localzure.services.servicebus.engine.forwarding import enqueue
@@ -11,6 +13,7 @@ from localzure.services.servicebus.engine.reasons import DESCRIPTION, REASON
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.keys import DueKind
 from localzure.services.servicebus.model import MessageState
+from localzure.services.servicebus.properties import MESSAGE_KILOBYTES_MAX
 from localzure.services.servicebus.record import scheduled_time
 
 if TYPE_CHECKING:
@@ -43,8 +46,12 @@ def activate(turn: Turn, queue: Queue, sequence_number: int) -> None:
     value = turn.writer.get(queue.message_key(MessageState.SCHEDULED, sequence_number))
     if value is None:
         return
+    description = queue.description
+    if queue.is_topic:
+        # It has no dead letters, and has taken the message.
+        description = msgspec.structs.replace(description, max_message_size_kilobytes=MESSAGE_KILOBYTES_MAX)
     try:
-        admitted = readmit(value, queue.description, turn.now, turn.entropy, 0, {})
+        admitted = readmit(value, description, turn.now, turn.entropy, 0, {})
     except ServiceBusError as error:
         # The queue takes only smaller ones by now.
         reasons = {REASON: error.condition, DESCRIPTION: error.text}

@@ -246,6 +246,25 @@ def test_counts_and_sizes_are_true(admin: AdminWorld) -> None:
     assert int(described.value("SizeInBytes") or 0) == world.counters(topic).bytes > 1000
 
 
+def test_subscriptions_and_rules_are_counted(admin: AdminWorld) -> None:
+    names = ("SubscriptionCount", "SqlFilterCount", "CorrelationFilterCount")
+
+    def counts() -> list[str | None]:
+        got = admin.get("orders/eu")
+        return [got.value(name) for name in names]
+
+    assert counts() == ["1", "1", "0"]
+    make_rule(admin, "red", CORRELATION)
+    make_rule(admin, "red", CORRELATION)
+    admin.create("orders/eu/subscriptions/other", kind="Subscription")
+    assert counts() == ["2", "2", "1"]
+    admin.update("orders/eu/subscriptions/all/rules/red", '<Filter i:type="FalseFilter"/>', "Rule")
+    admin.delete("orders/eu/subscriptions/other/rules/$Default")
+    assert counts() == ["2", "2", "0"]
+    admin.delete("orders/eu/subscriptions/all")
+    assert counts() == ["1", "0", "0"]
+
+
 def test_deleting_a_topic_deletes_what_it_has(admin: AdminWorld) -> None:
     admin.world.send(admin.world.queue("orders/eu"), "gone")
     assert admin.delete("orders/eu").status == 200

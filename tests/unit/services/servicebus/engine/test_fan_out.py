@@ -10,11 +10,12 @@ from localzure.services.interface import SECOND
 from localzure.services.servicebus.engine import fan_out
 from localzure.services.servicebus.engine.contents import SHARED_BYTES_MIN
 from localzure.services.servicebus.engine.expiry import run_due
-from localzure.services.servicebus.engine.lifecycle import delete_entity
+from localzure.services.servicebus.engine.lifecycle import delete_entity, update_entity
 from localzure.services.servicebus.engine.queue import Queue
 from localzure.services.servicebus.engine.remains import sweep
 from localzure.services.servicebus.engine.settlement import Disposition
 from localzure.services.servicebus.errors import ServiceBusError
+from localzure.services.servicebus.model import EntityDescription
 from localzure.services.servicebus.rules.model import CorrelationFilter, FalseFilter, Rule, TrueFilter
 from localzure_protocols.amqp.message import encode_message_annotations
 from localzure_protocols.amqp.types import Symbol, Timestamp
@@ -216,6 +217,20 @@ def test_scheduled_messages_fan_out_when_they_are_due() -> None:
     world.advance(61)
     assert bodies(world.lock(early)) == bodies(world.lock(late)) == ["later"]
     assert world.counters(topic).scheduled == 0
+
+
+def test_a_scheduled_message_goes_out_although_its_topic_takes_only_smaller_ones_by_now() -> None:
+    world = World()
+    topic = world.topic(max_message_size_kilobytes=1024)
+    subscription = world.subscribe(topic)
+    at = Timestamp(world.clock.now() // 1000 + 60_000)
+    large = "x" * 300_000
+    world.send_raw(topic, encode_message_annotations({Symbol("x-opt-scheduled-enqueue-time"): at}) + message(large))
+    with world.transactions.writer() as writer:
+        update_entity(world.broker, writer, topic.record, EntityDescription(max_message_size_kilobytes=256))
+    world.commit()
+    world.advance(61)
+    assert bodies(world.lock(subscription)) == [large]
 
 
 def test_duplicates_are_found_before_the_fan_out() -> None:
