@@ -134,7 +134,8 @@ class DelimitedWriter:
     def __init__(self, form: Delimited) -> None:
         self._form = form
         self._needs_header = form.has_headers
-        special = [form.column_separator, form.record_separator, form.quote, form.escape, "\r", "\n"]
+        # Part of a long separator will do: with the next one behind it, it would be taken for a whole one.
+        special = [*form.column_separator, *form.record_separator, form.quote, form.escape, "\r", "\n"]
         self._special = re.compile("|".join(re.escape(mark) for mark in special if mark))
 
     def write(self, results: Sequence[Result]) -> bytes:
