@@ -110,8 +110,6 @@ class TokenVerifier:
 
     def _check(self, token: str) -> tuple[str, Claims]:
         """Return (the id of the key that signed a token, empty for a trusted secret; what the token says)."""
-        import jwt  # late: see the module's docstring
-
         claims = read_claims(token)
         header = _decode_part(token.partition(".")[0])
         if header.get("alg") == "HS256" and self._is_trusted(token):
@@ -122,6 +120,8 @@ class TokenVerifier:
         key = self._keys.public_key(key_id)
         if key is None:
             raise TokenError("Signature validation failed. Signature key not found.")
+        import jwt  # late: see the module's docstring
+
         try:
             jwt.api_jws.decode(token, key, algorithms=["RS256"])
         except jwt.exceptions.PyJWTError:

@@ -1,4 +1,4 @@
-"""What the server does beside serving: sweeps.
+"""What the server does beside serving: sweeps, and what would stall the first client who needs it.
 
 A sweep frees a bounded number of records at a time, and leaves the loop to the clients in between.
 """
@@ -23,7 +23,17 @@ SWEEP_SECONDS = 0.01
 SWEEP_IDLE_SECONDS = 1.0
 """The pause after a sweep that found nothing more."""
 
+WARM_UP_SECONDS = 0.5
+"""When what is prepared ahead begins: a server that only just serves has clients to answer."""
+
 _log = logging.getLogger(__name__)
+
+
+async def warm_up(steps: Collection[Callable[[], None]]) -> None:
+    """Prepare, once the server serves, what each of `steps` begins."""
+    await asyncio.sleep(WARM_UP_SECONDS)
+    for step in steps:
+        step()
 
 
 async def keep_sweeping(

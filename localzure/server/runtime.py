@@ -23,7 +23,7 @@ from localzure.observing.observer import Observer
 from localzure.server import limits as process_limits
 from localzure.server import logs
 from localzure.server.amqp import AmqpDriver
-from localzure.server.background import keep_sweeping
+from localzure.server.background import keep_sweeping, warm_up
 from localzure.server.carrying import Carrying
 from localzure.server.clock import SystemClock, VirtualClock
 from localzure.server.connection import Connections
@@ -256,7 +256,7 @@ class Server:
     ) -> list[asyncio.Task[None]]:
         """Start what runs beside the clients."""
         sweeping = keep_sweeping(transactions, services.sweeps.values(), lambda: services.is_importing)
-        running = [tasks.create_task(sweeping)]
+        running = [tasks.create_task(sweeping), tasks.create_task(warm_up(services.warm_ups))]
         reloading = Reloading(self._settings, self._reread, self._takers(services))
         running.append(tasks.create_task(reloading.keep(self._settings.config_file)))
         if sys.platform != "win32":

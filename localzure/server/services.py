@@ -64,6 +64,8 @@ class Services:
     features: dict[str, AccountFeatures] = field(default_factory=dict)
     """What each account's Blob service is told to be, shared with it."""
     http: dict[str, HttpService] = field(default_factory=dict)
+    warm_ups: list[Callable[[], None]] = field(default_factory=list)
+    """What begins to prepare a thing ahead, beside the loop."""
     amqp: AmqpService | None = None
     routes: dict[str, Sequence[Route]] = field(default_factory=dict)
     """What a service adds to LocalZure's own API, by its name."""
@@ -201,6 +203,7 @@ class Builder:
         )
         self._services.http["entra"] = service
         self._services.empties["entra"] = service.empty
+        self._services.warm_ups.append(service.ring.warm_up)
         self._accounts.tokens = TokenVerifier(service.ring, [secret.encode() for secret in given.trusted_secrets])
 
     def _build_blob(self) -> None:

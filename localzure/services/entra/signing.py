@@ -58,6 +58,13 @@ class KeyRing:
         self._private = {}
         self._public = {}
 
+    def warm_up(self) -> None:
+        """Import, beside the loop, what tokens are checked with, where there may be clients that hold some."""
+        with self._transactions.reader() as reader:
+            has_keys = any(True for _ in reader.scan(*self._space.range(), limit=1))
+        if has_keys:
+            self._aside(_import, lambda _done: None)
+
     def public_key(self, key_id: str) -> RSAPublicKey | None:
         """Return a published key by its id."""
         found = self._public.get(key_id)
@@ -152,6 +159,10 @@ class KeyRing:
             self._public = {key_id: key.public_key() for key_id, key in self._private.items()}
             self._records = [(number, record) for number, record in found if isinstance(number, int)]
         return self._records
+
+
+def _import() -> None:
+    import jwt  # noqa: F401 - it brings cryptography along, which takes longer than all else that a start does
 
 
 def _make_key() -> tuple[str, bytes]:

@@ -454,6 +454,31 @@ def test_whoever_needs_a_key_waits_for_it_and_nobody_else() -> None:
     assert jwt.get_unverified_header(world.token())["kid"] != old
 
 
+def test_a_server_with_keys_is_warmed_up_and_no_other() -> None:
+    world = EntraWorld()
+    world.waiting = []
+    world.service.ring.warm_up()
+    assert world.waiting == []
+    world.waiting = None
+    token = world.token()
+    world.start()
+    world.waiting = []
+    world.service.ring.warm_up()
+    world.work()
+    assert world.verify(token).tid == TENANT
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_one_changed_byte_in_any_part_of_a_token_is_enough(settled: EntraWorld, part: int) -> None:
+    parts = settled.token().split(".")
+    for at in range(0, len(parts[part]) - 1, 7):
+        changed = list(parts)
+        letter = "A" if parts[part][at] != "A" else "B"
+        changed[part] = f"{parts[part][:at]}{letter}{parts[part][at + 1 :]}"
+        with pytest.raises(TokenError):
+            settled.verify(".".join(changed))
+
+
 def test_a_key_that_cannot_be_made_is_told() -> None:
     world = EntraWorld()
     world.waiting = []

@@ -65,6 +65,17 @@ def test_another_signature_is_refused() -> None:
     assert "InvalidSignature" in refusal(QUEUE_TOKEN.replace("q1", "q2"))
 
 
+@pytest.mark.parametrize("field", ["sr", "sig", "se"])
+def test_one_changed_byte_in_any_field_is_enough(field: str) -> None:
+    fields = dict(part.partition("=")[::2] for part in QUEUE_TOKEN.removeprefix("SharedAccessSignature ").split("&"))
+    value = fields[field]
+    for at in range(len(value)):
+        letter = "1" if value[at] != "1" else "2"
+        changed = fields | {field: f"{value[:at]}{letter}{value[at + 1 :]}"}
+        text = "&".join(f"{name}={each}" for name, each in changed.items())
+        assert refusal(f"SharedAccessSignature {text}")
+
+
 def test_an_unknown_key_is_refused() -> None:
     assert "not known" in refusal(token("sb://h/q", AccessKey("nobody", "SAS_KEY_VALUE")))
 
