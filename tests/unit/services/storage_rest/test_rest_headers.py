@@ -46,6 +46,7 @@ def test_versions_are_dates(text: str, expected: bool) -> None:
 )
 def test_versions_of_the_far_future_are_not_enabled(text: str, expected: bool) -> None:
     assert is_enabled_version(text, Instant(1_795_000_000 * SECOND)) is expected  # in 2026
+    assert is_enabled_version(text, Instant(0)) is expected
 
 
 def test_metadata_names_keep_their_case() -> None:
