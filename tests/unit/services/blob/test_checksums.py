@@ -134,6 +134,7 @@ def test_sources_have_sums(world: BlobWorld) -> None:
     world.put("box/source", DATA)
     source = {"x-ms-copy-source": "http://localhost:10000/devstoreaccount1/box/source"}
     block = f"comp=block&blockid={block_id('1')}"
+    assert world.ask("PUT", "box/blob", block, source, b"").headers["x-ms-content-crc64"] == crc(DATA)
     wrong = {**source, "x-ms-source-content-crc64": crc(b"other")}
     assert world.ask("PUT", "box/blob", block, wrong, b"").code == "Crc64Mismatch"
     assert world.ask("PUT", "box/blob", "", {**wrong, "x-ms-blob-type": "BlockBlob"}, b"").code == "Crc64Mismatch"
