@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -175,6 +176,46 @@ func serviceBusQueues() {
 		go func() { done <- sender.SendMessage(ctx, late, nil) }()
 		equal([]string{"late"}, texts(receive(ctx, receiver, 1)))
 		try(<-done)
+	})
+
+	scenario("serves a hundred senders and receivers at once", func(ctx context.Context) {
+		queue := freshQueue(ctx, nil)
+		work := sync.WaitGroup{}
+		found, wrong := make(chan string, 2000), make(chan error, 200)
+		for number := range 100 {
+			work.Go(func() {
+				sender, err := client.NewSender(queue, nil)
+				for each := 0; each < 20 && err == nil; each++ {
+					err = sender.SendMessage(ctx, &azservicebus.Message{Body: fmt.Appendf(nil, "%d-%d", number, each)}, nil)
+				}
+				wrong <- errors.Join(err, sender.Close(ctx))
+			})
+			work.Go(func() {
+				receiver, err := client.NewReceiverForQueue(queue, nil)
+				for count := 0; count < 20 && err == nil; {
+					var messages []*azservicebus.ReceivedMessage
+					messages, err = receiver.ReceiveMessages(ctx, 20-count, nil)
+					for _, message := range messages {
+						err = errors.Join(err, receiver.CompleteMessage(ctx, message, nil))
+						found <- string(message.Body)
+					}
+					count += len(messages)
+				}
+				wrong <- errors.Join(err, receiver.Close(ctx))
+			})
+		}
+		work.Wait()
+		close(found)
+		close(wrong)
+		for err := range wrong {
+			try(err)
+		}
+		each := map[string]bool{}
+		for text := range found {
+			each[text] = true
+		}
+		equal(2000, len(each))
+		equal(0, len(must(newReceiver(queue, nil).PeekMessages(ctx, 10, nil))))
 	})
 
 	scenario("names its refusals as Azure does", func(ctx context.Context) {

@@ -287,6 +287,13 @@ await scenario("deletes and sets tiers in batches", async () => {
   assert.deepEqual([gone.subResponsesSucceededCount, gone.subResponsesFailedCount], [3, 1]);
 });
 
+await scenario("talks over HTTPS", async () => {
+  const container = await freshContainer();
+  const secure = BlobServiceClient.fromConnectionString(process.env.STORAGE_TLS);
+  await secure.getContainerClient(container.containerName).getBlockBlobClient("a").upload("over TLS", 8);
+  assert.equal(await text(container.getBlobClient("a")), "over TLS");
+});
+
 await scenario("reads and sets the properties of the service", async () => {
   const before = await service.getProperties();
   const cors = [{ allowedOrigins: "https://example.org", allowedMethods: "GET,PUT", allowedHeaders: "x-ms-*",

@@ -60,6 +60,7 @@ final class Blobs {
         scenario("appends and writes pages", Blobs::growing);
         scenario("tags blobs and finds them", Blobs::tags);
         scenario("gives access by signature", Blobs::signatures);
+        scenario("talks over HTTPS", Blobs::secure);
         Scenarios.end();
     }
 
@@ -174,5 +175,12 @@ final class Blobs {
         BlobClient reader = new BlobClientBuilder().endpoint(blob.getBlobUrl()).sasToken(signature(blob)).buildClient();
         equal("open", reader.downloadContent().toString());
         refusedWith(BlobErrorCode.AUTHORIZATION_PERMISSION_MISMATCH, reader::delete);
+    }
+
+    private static void secure() {
+        BlobContainerClient container = fresh();
+        new BlobServiceClientBuilder().connectionString(System.getenv("STORAGE_TLS")).buildClient()
+            .getBlobContainerClient(container.getBlobContainerName()).getBlobClient("a").upload(BinaryData.fromString("over TLS"));
+        equal("over TLS", container.getBlobClient("a").downloadContent().toString());
     }
 }
