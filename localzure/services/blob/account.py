@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from localzure.services.blob.engine import accounts, containers
 from localzure.services.blob.engine.accounts import AccountRecord, StaticWebsite
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.handling import reading, writing_document, xml_reply
-from localzure.services.blob.model import CreateContainer
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.headers import is_version, reply_headers
 from localzure.services.storage_rest.service_properties import (
@@ -63,14 +61,11 @@ def _change(engine: Engine, writer: Writer, command: tuple[str, Element], moment
         elif section.name == "StaticWebsite":
             record.website = _website(section)
     if record.website.enabled:
-        _create_missing(engine, writer, account, "$web", moment)
+        containers.create_missing(engine, writer, account, "$web", moment)
+    logging = record.properties.logging
+    if logging.read or logging.write or logging.delete:
+        containers.create_missing(engine, writer, account, containers.LOGS, moment)
     accounts.save(engine, writer, account, record)
-
-
-def _create_missing(engine: Engine, writer: Writer, account: str, container: str, moment: Moment) -> None:
-    """Make a container of the service's own, where there is none."""
-    with suppress(BlobError):
-        containers.create(engine, writer, CreateContainer(account, container, {}, None, None, False), moment)
 
 
 def _retention(section: Element) -> tuple[RetentionPolicy, bool]:

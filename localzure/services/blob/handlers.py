@@ -118,7 +118,8 @@ get_container_metadata = reading(requests.on_container, containers.get, replies.
 set_container_metadata = writing(requests.set_container_metadata, containers.set_metadata, replies.container_changed)
 delete_container = writing(requests.on_container, containers.delete, replies.accepted)
 rename_container = writing(_rename_container, containers.rename, replies.done)
-list_containers = reading(requests.list_containers, containers.list_page, _render_containers)
+_list_containers = reading(requests.list_containers, containers.list_page, _render_containers)
+_list_with_system = writing(requests.list_containers, containers.list_with_system, _render_containers)
 get_blob_properties = reading(requests.on_blob, blobs.read, replies.blob_properties)
 get_blob_metadata = reading(requests.on_blob, blobs.read, replies.blob_metadata)
 set_blob_metadata = writing(_set_blob_metadata, blobs.set_metadata, replies.blob_changed)
@@ -128,6 +129,12 @@ undelete_blob = writing(requests.on_base_blob, past.undelete, replies.done)
 create_snapshot = writing(_create_snapshot, past.snapshot, replies.snapshot_taken)
 restore_container = writing(_restore_container, containers.restore, replies.created)
 get_block_list = reading(_get_block_list, blocks.get_lists, _render_block_lists)
+
+
+def list_containers(call: Call) -> BodySink:
+    """List Containers."""
+    has_system = "system" in requests.includes(call, requests.CONTAINER_INCLUDES) and not call.address.secondary
+    return (_list_with_system if has_system else _list_containers)(call)
 
 
 # --- downloads ----------------------------------------------------------------------------------------------------

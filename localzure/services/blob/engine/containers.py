@@ -10,7 +10,7 @@ import msgspec
 
 from localzure.services.blob.engine import conditions, due, immutability, leases, remains
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.model import ContainerPage, ContainerRecord, Remains
+from localzure.services.blob.model import ContainerPage, ContainerRecord, CreateContainer, Remains
 from localzure.services.interface import SECOND, Instant
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from localzure.services.blob.engine.state import Engine, Moment
     from localzure.services.blob.model import (
         BlobRecord,
-        CreateContainer,
         LeaseContainer,
         ListContainers,
         OnBlob,
@@ -32,7 +31,10 @@ if TYPE_CHECKING:
     )
     from localzure_storage.store import Reader, Writer
 
-SYSTEM_CONTAINERS = frozenset({"$blobchangefeed", "$logs"})
+LOGS = "$logs"
+"""The container of an account's request logs."""
+
+SYSTEM_CONTAINERS = frozenset({"$blobchangefeed", LOGS})
 """Containers that a listing shows only where it is asked to include system containers."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -198,6 +200,18 @@ def list_page(engine: Engine, reader: Reader, command: ListContainers, moment: M
             return ContainerPage(page, name)
         page.append((name, record))
     return ContainerPage(page, None)
+
+
+def list_with_system(engine: Engine, writer: Writer, command: ListContainers, moment: Moment) -> ContainerPage:
+    """Return a page of an account's containers; that of its logs is there for whoever looks for it."""
+    create_missing(engine, writer, command.account, LOGS, moment)
+    return list_page(engine, writer, command, moment)
+
+
+def create_missing(engine: Engine, writer: Writer, account: str, container: str, moment: Moment) -> None:
+    """Make a container of the service's own, where there is none."""
+    if writer.get(engine.keys.container(account, container)) is None:
+        create(engine, writer, CreateContainer(account, container, {}, None, None, False), moment)
 
 
 def all_of(engine: Engine, reader: Reader, account: str, start: str) -> list[tuple[str, ContainerRecord]]:

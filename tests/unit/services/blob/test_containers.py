@@ -79,7 +79,7 @@ def test_a_container_is_created_once(world: BlobWorld) -> None:
 @pytest.mark.parametrize("name", ["abc", "a-b-c", "123", "a" * 63, "$root", "$web", "$logs"])
 def test_names_that_azure_takes(world: BlobWorld, name: str) -> None:
     assert world.ask("PUT", name, "restype=container").status == 201
-    assert names(world, "&include=system") == [name]
+    assert names(world, "&include=system") == sorted({name, "$logs"})
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_list_shows_the_endpoint_and_metadata_where_it_is_asked_for(world: BlobW
 
 @pytest.mark.parametrize("include", ["", "metadata", "deleted", "system", "metadata,deleted,system"])
 def test_list_includes_what_azure_knows(world: BlobWorld, include: str) -> None:
-    assert names(world, f"&include={include}") == []
+    assert names(world, f"&include={include}") == (["$logs"] if "system" in include else [])
 
 
 @pytest.mark.parametrize(
@@ -283,3 +283,15 @@ def test_any_version_is_taken_and_repeated(world: BlobWorld, version: str) -> No
 
 def test_a_version_is_a_date(world: BlobWorld) -> None:
     assert world.ask("GET", "", "comp=list", {"x-ms-version": "newest"}).code == "InvalidHeaderValue"
+
+
+def test_the_container_of_logs_is_shown_to_those_who_ask_for_it(world: BlobWorld) -> None:
+    logging = (
+        b"<StorageServiceProperties><Logging><Version>1.0</Version><Delete>false</Delete><Read>true</Read>"
+        b"<Write>false</Write><RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></Logging></StorageServiceProperties>"
+    )
+    assert world.ask("PUT", "", "restype=service&comp=properties", body=logging).status == 202
+    assert world.ask("HEAD", "$logs", "restype=container").status == 200
+    assert names(world) == []
+    assert names(world, "&include=system") == ["$logs"]
+    assert names(world, "&include=system&prefix=x") == []
