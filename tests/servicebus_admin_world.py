@@ -17,7 +17,7 @@ from localzure.services.interface import HttpReply, HttpRequest, ServiceError
 from localzure.services.servicebus.admin import atom
 from localzure.services.servicebus.seed import EntitySeed
 from localzure.services.servicebus.service import ServiceBusService
-from localzure.services.servicebus.settings import ServiceBusSettings
+from localzure.services.servicebus.settings import TIERS, ServiceBusSettings
 from localzure_storage.store import StorageError, Store
 from tests.servicebus_world import World
 
@@ -78,10 +78,14 @@ class AdminWorld:
     """One namespace, and a client of its administration API."""
 
     def __init__(
-        self, level: AuthLevel = "off", store: Store | None = None, seeds: Sequence[EntitySeed] = (KEPT,)
+        self,
+        level: AuthLevel = "off",
+        store: Store | None = None,
+        seeds: Sequence[EntitySeed] = (KEPT,),
+        tier: str = "standard",
     ) -> None:
         self.world = World(store)
-        self.service = ServiceBusService(self.world.context, ServiceBusSettings(auth=level))
+        self.service = ServiceBusService(self.world.context, ServiceBusSettings(auth=level, tier=TIERS[tier]))
         self.world.broker, self.world.dispatch = self.service._broker, self.service._dispatch
         self.service.start(seeds)
         self.world.commit()

@@ -151,6 +151,7 @@ def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...]
         durability=durability,
         ports=_ports(given),
         log=LogSettings(level, levels, **log),
+        **some(servicebus_keys="servicebus.keys", servicebus_tier="servicebus.tier"),
         servicebus_key=SharedAccessKey(**some(name="servicebus.key_name", key="servicebus.key")),
         origins={path: found.origin for path, found in given.items()},
         warnings=warnings,

@@ -170,6 +170,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("servicebus.key_name", None, values.text, "", "Name of the Service Bus namespace's key."),
     Option("servicebus.key", None, values.text, "", "The Service Bus namespace's key."),
+    Option("servicebus.keys", None, values.access_keys, "", "Further keys: a mapping from name to key and rights."),
+    Option("servicebus.tier", None, values.choice("standard", "premium"), "", "The Service Bus namespace's tier."),
 )
 """Every setting, in the order of the help."""
 

@@ -33,6 +33,8 @@ AccountSku = Literal[
     "Premium_LRS",
     "Premium_ZRS",
 ]
+AccessRight = Literal["Listen", "Send", "Manage"]
+ServiceBusTier = Literal["standard", "premium"]
 LogFormat = Literal["json", "text"]
 Service = Literal["blob", "queue", "table", "servicebus"]
 
@@ -143,6 +145,7 @@ class SharedAccessKey:
 
     name: str = "RootManageSharedAccessKey"
     key: str = field(default="SAS_KEY_VALUE", repr=False)
+    rights: tuple[AccessRight, ...] = ("Listen", "Send", "Manage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,9 @@ class Settings:
     config_file: Path | None = None
     """The configuration file, where there is one."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)
+    servicebus_keys: tuple[SharedAccessKey, ...] = ()
+    """Further keys of the namespace."""
+    servicebus_tier: ServiceBusTier = "standard"
     strict_quotas: bool = False
     """Whether Service Bus has Azure's own limits on what there may be."""
     entra: EntraOptions = field(default_factory=EntraOptions)
@@ -247,12 +253,13 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """Every configured key, for the log's redaction."""
+        more = [key.key for key in self.servicebus_keys]
         password = (self.tls_password,) if self.tls_password else ()
         clients = [secret for secrets in self.entra.secrets.values() for secret in secrets]
         clients += self.entra.trusted_secrets
         keys = (key for account in self.accounts for key in account.keys)
         token = (self.admin_token,) if self.admin_token else ()
-        return (*keys, self.servicebus_key.key, *password, *token, *clients)
+        return (*keys, self.servicebus_key.key, *more, *password, *token, *clients)
 
 
 def listener_flag(name: str) -> str:

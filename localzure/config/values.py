@@ -16,7 +16,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
-from localzure.config.settings import SERVICES, AccountKind, AccountSku, NamedHost, Service, StorageAccount
+from localzure.config.settings import (
+    SERVICES,
+    AccessRight,
+    AccountKind,
+    AccountSku,
+    NamedHost,
+    Service,
+    SharedAccessKey,
+    StorageAccount,
+)
 
 Reader = Callable[[object, Path], object]
 
@@ -263,6 +272,28 @@ def client_secrets(raw: object, _base: Path) -> Mapping[str, tuple[str, ...]]:
             raise RefusedError("expected a secret or a list of secrets, each a text", at=str(client))
         found[str(client)] = tuple(secrets)
     return found
+
+
+def access_keys(raw: object, base: Path) -> tuple[SharedAccessKey, ...]:
+    """Keys of the Service Bus namespace: a mapping from a key's name to its `key` and its `rights`."""
+    if not isinstance(raw, Mapping):
+        raise RefusedError("expected a mapping from the name of a key to its key and rights")
+    rights = get_args(AccessRight)
+    found = []
+    for name, given in raw.items():
+        if not isinstance(given, Mapping) or set(given) != {"key", "rights"}:
+            raise RefusedError("expected a mapping with key and rights", at=str(name))
+        try:
+            key = str(text(given["key"], base))
+        except RefusedError as error:
+            raise RefusedError(str(error), at=f"{name}.key") from None
+        asked = given["rights"] if isinstance(given["rights"], list) else []
+        chosen = {str(right).capitalize() for right in asked}
+        if not chosen or not chosen <= set(rights):
+            raise RefusedError(f"expected a list of some of {', '.join(rights)}", at=f"{name}.rights")
+        allowed = rights if "Manage" in chosen else tuple(right for right in rights if right in chosen)
+        found.append(SharedAccessKey(str(name), key, allowed))
+    return tuple(found)
 
 
 def texts(raw: object, _base: Path) -> tuple[str, ...]:

@@ -19,12 +19,12 @@ from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
 from localzure.services.entra import EntraService, EntraSettings
 from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
-from localzure.services.servicebus.access import AccessKey
+from localzure.services.servicebus.access import AccessKey, rights_called
 from localzure.services.servicebus.engine.quotas import Quotas
 from localzure.services.servicebus.seed import load_seed
 from localzure.services.servicebus.seed_tree import SeedError
 from localzure.services.servicebus.service import ServiceBusService
-from localzure.services.servicebus.settings import ServiceBusSettings
+from localzure.services.servicebus.settings import TIERS, ServiceBusSettings
 from localzure.services.table import TableService, TableSettings
 from localzure_storage.extents import Extents
 from localzure_storage.keys import Subspace
@@ -248,9 +248,18 @@ class Builder:
 
     def _start_servicebus(self, *, is_seeded: bool = False) -> ServiceBusService:
         """Make the service on what the store holds for it, seeded if it was not. Raises SeedError, StorageError."""
-        key = self._settings.servicebus_key
-        keys, quotas = (AccessKey(key.name, key.key),), Quotas() if self._settings.strict_quotas else None
-        settings = ServiceBusSettings(self._settings.auth, keys, self._accounts.tokens, quotas)
+        given = self._settings
+        keys = [
+            AccessKey(key.name, key.key, rights_called(key.rights))
+            for key in (given.servicebus_key, *given.servicebus_keys)
+        ]
+        settings = ServiceBusSettings(
+            given.auth,
+            tuple(keys),
+            self._accounts.tokens,
+            Quotas() if given.strict_quotas else None,
+            TIERS[given.servicebus_tier],
+        )
         context, alarm = self._context("servicebus")
         service = ServiceBusService(context, settings)
         alarm.ring = service.expire

@@ -12,7 +12,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
-from azure.servicebus.exceptions import ServiceBusError
+from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBusError
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from localzure.testing import LocalZure
@@ -35,7 +35,8 @@ class Stale:
 
 @pytest.fixture(scope="module")
 def azure() -> Iterator[LocalZure]:
-    with LocalZure(queues=["orders"]) as server:
+    keys = {"reader": {"key": "only-reads", "rights": ["Listen"]}}
+    with LocalZure(queues=["orders"], config={"servicebus": {"keys": keys}}) as server:
         yield server
         assert "Traceback" not in server.logs
 
@@ -93,3 +94,16 @@ def test_a_forged_token_is_refused(azure: LocalZure, credential: ClientSecretCre
         client.get_queue_sender("orders").send_messages(ServiceBusMessage("forged"))
     with administration(azure, Stale(credential)) as client, pytest.raises(ClientAuthenticationError):
         client.create_queue("forged")
+
+
+def test_a_key_allows_what_its_rights_say(azure: LocalZure) -> None:
+    owner = azure.servicebus_connection_string
+    reader = owner.replace("RootManageSharedAccessKey", "reader").replace("SAS_KEY_VALUE", "only-reads")
+    with ServiceBusClient.from_connection_string(owner) as client, client.get_queue_sender("orders") as sender:
+        sender.send_messages(ServiceBusMessage("to be read"))
+    with ServiceBusClient.from_connection_string(reader, retry_total=0) as client:
+        with client.get_queue_receiver("orders") as receiver:
+            (message,) = receiver.receive_messages(max_wait_time=WAIT)
+            receiver.complete_message(message)
+        with pytest.raises(ServiceBusAuthorizationError, match="'Send' claim"):
+            client.get_queue_sender("orders").send_messages(ServiceBusMessage("not allowed"))

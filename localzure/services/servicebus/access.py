@@ -19,7 +19,7 @@ from localzure.services.servicebus.addresses import audience_path
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from localzure.auth.tokens import TokenVerifier
     from localzure.config.settings import AuthLevel
@@ -35,6 +35,24 @@ class Right(Flag):
     LISTEN = 1
     SEND = 2
     MANAGE = 4
+
+
+RIGHTS = {right.name.capitalize(): right for right in Right if right.name}
+"""Rights by the names that Azure gives them."""
+
+RULES_MAX = 12
+"""Most authorization rules of one entity or namespace (Azure's quota)."""
+
+KEY_CHARACTERS_MAX = 256
+"""Longest name of a rule, and longest key (Azure's quotas)."""
+
+
+def rights_called(names: Iterable[str]) -> Right:
+    """The rights of these names, which are those of `RIGHTS`."""
+    found = Right(0)
+    for name in names:
+        found |= RIGHTS[name]
+    return found
 
 
 GRANTS_MAX = 1000

@@ -5,14 +5,15 @@
 
     servicebus:
       queues:
-        orders: {lock_duration: PT1M, max_delivery_count: 5}
+        orders: {lock_duration: PT1M, max_delivery_count: 5, authorization_rules: …}
       topics:
         prices: {subscriptions: {audit: {rules: …}}}
 
 A file named `.yaml` or `.yml` is YAML, any other JSON in which comments are allowed; which of the two forms it has is
 told by its first key. Names of keys are taken in any case, with underscores or without. A value that Azure would
 refuse is refused here with its place in the file; what is not known is told and left out. Properties that are not given
-have Azure's defaults: a queue that is only named keeps its messages for ever. `seed_rules` has the rules.
+have Azure's defaults: a queue that is only named keeps its messages for ever. `seed_rules` has the rules, and
+`seed_keys` the access keys.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from localzure.services.servicebus.properties import (
     is_subscription_name,
 )
 from localzure.services.servicebus.rules.model import CorrelationFilter, Rule
+from localzure.services.servicebus.seed_keys import MEMBER, dated, seeded_rules
 from localzure.services.servicebus.seed_rules import RuleSeed, microsofts_rules, own_rules
 from localzure.services.servicebus.seed_tree import Place, SeedError, parse_tree
 
@@ -179,8 +181,9 @@ def _apply(broker: Broker, writer: Writer, seed: EntitySeed) -> None:
             f"{seed.origin}.{changed.name}: {json.dumps(given)} cannot be taken: the {record.kind.name.lower()} "
             f"{record.name!r} exists with {json.dumps(stored)}, and this cannot be changed"
         )
-    # A seed says nothing of access keys: those of the entity stay.
-    wanted = msgspec.structs.replace(seed.description, authorization_rules=record.description.authorization_rules)
+    # A seed that says nothing of access keys leaves those of the entity as they are.
+    rules = dated(seed.description.authorization_rules, record.description.authorization_rules, now)
+    wanted = entities.fitted(msgspec.structs.replace(seed.description, authorization_rules=rules))
     if record.description != wanted:
         entities.update(writer, record, wanted, now)
     for rule in _rules(broker, seed):
@@ -191,15 +194,17 @@ def _apply(broker: Broker, writer: Writer, seed: EntitySeed) -> None:
 
 def _create(broker: Broker, writer: Writer, seed: EntitySeed) -> None:
     entities, now = broker.entities, broker.now()
+    rules = dated(seed.description.authorization_rules, (), now)
+    description = msgspec.structs.replace(seed.description, authorization_rules=rules)
     if seed.kind is EntityKind.QUEUE:
-        entities.create_queue(writer, seed.name, seed.description, now)
+        entities.create_queue(writer, seed.name, description, now)
         return
     parts = split_subscription(seed.name) if seed.kind is EntityKind.SUBSCRIPTION else None
     topic = None if parts is None else entities.record(writer, parts[0])
     if parts is None or topic is None:
-        entities.create_topic(writer, seed.name, seed.description, now)
+        entities.create_topic(writer, seed.name, description, now)
         return
-    made = entities.create_subscription(writer, topic, parts[1], seed.description, now)
+    made = entities.create_subscription(writer, topic, parts[1], description, now)
     for rule in _rules(broker, seed) or [default_rule(now)]:
         put_rule(writer, broker.keys, made, rule)
 
@@ -282,8 +287,8 @@ def _properties(entity: Place) -> Place:
 
 
 _BELOW = {
-    EntityKind.QUEUE: set[str](),
-    EntityKind.TOPIC: {"subscriptions"},
+    EntityKind.QUEUE: {MEMBER},
+    EntityKind.TOPIC: {MEMBER, "subscriptions"},
     EntityKind.SUBSCRIPTION: {"rules"},
 }
 """What stands beside the properties of an entity in our own form."""
@@ -299,6 +304,8 @@ def _description(given: _Given) -> EntityDescription:
     values: dict[str, Any] = {
         row.field: _value(row, member) for row in rows if (member := place.member(row.name)) is not None
     }
+    if given.kind is not EntityKind.SUBSCRIPTION:
+        values["authorization_rules"] = seeded_rules(place)
     description = EntityDescription(**values)
     if (told := contradiction(description)) is not None:
         raise SeedError(f"{place.shown}: {told}")

@@ -99,6 +99,10 @@ class Place:
         """The name under which it stands, as a value."""
         return Place(self.file, self.path, name)
 
+    def hidden(self) -> Place:
+        """The same place with a value that may be told."""
+        return Place(self.file, self.path, "***")
+
     def _below(self, key: str, value: Any) -> Place:
         return Place(self.file, f"{self.path}.{key}" if self.path else key, value)
 

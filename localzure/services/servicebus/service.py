@@ -45,7 +45,7 @@ class ServiceBusService:
     def __init__(self, context: ServiceContext, settings: ServiceBusSettings) -> None:
         """Call `start` before the first client connects."""
         self._transactions = context.transactions
-        self._broker = Broker(context, ServiceBusKeys(context.space))
+        self._broker = Broker(context, ServiceBusKeys(context.space), settings.tier)
         self._broker.quotas = settings.quotas
         self._dispatch = Dispatch(self._broker)
         self._authority = Authority(settings.auth, settings.keys, settings.tokens, self._keys_at)

@@ -17,6 +17,20 @@ DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """What the price tier of a namespace decides."""
+
+    sku: str
+    """Azure's name."""
+    message_kilobytes: tuple[int, int]
+    """The size limit of messages that an entity has by default, and the largest (Azure's quotas)."""
+
+
+TIERS = {"standard": Tier("Standard", (256, 256)), "premium": Tier("Premium", (1024, 102_400))}
+"""By name."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceBusSettings:
     """Given by whoever builds the service."""
 
@@ -26,3 +40,4 @@ class ServiceBusSettings:
     """Checks the tokens of the authority; without it none is good at `verify`."""
     quotas: Quotas | None = None
     """Limits on what the namespace holds, and on its connections; None for none."""
+    tier: Tier = TIERS["standard"]

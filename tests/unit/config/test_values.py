@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from localzure.config import values
 from localzure.config.options import OPTIONS, Option
-from localzure.config.settings import SERVICES, StorageAccount
+from localzure.config.settings import SERVICES, SharedAccessKey, StorageAccount
 
 BASE = Path("/base")
 
@@ -57,6 +57,12 @@ ACCEPTED: list[tuple[values.Reader, Any, Any]] = [
         (StorageAccount("abc", ("YQ==",), "BlobStorage", versioning=True, container_retention_days=7),),
     ),
     (values.text, "SAS_KEY_VALUE", "SAS_KEY_VALUE"),
+    (values.access_keys, {"r": {"key": "k", "rights": ["listen"]}}, (SharedAccessKey("r", "k", ("Listen",)),)),
+    (
+        values.access_keys,
+        {"a": {"key": "k", "rights": ["Manage"]}, "b": {"key": "l", "rights": ["Send", "Listen"]}},
+        (SharedAccessKey("a", "k"), SharedAccessKey("b", "l", ("Listen", "Send"))),
+    ),
 ]
 
 REFUSED: list[tuple[values.Reader, Any, str]] = [
@@ -109,6 +115,12 @@ REFUSED: list[tuple[values.Reader, Any, str]] = [
     (values.accounts, {"abc": ["YQ==", "YQ==", "YQ=="]}, "expected one or two keys in base64"),
     (values.text, "a;b", "expected 1 to 256 characters"),
     (values.text, 5, "expected 1 to 256 characters"),
+    (values.access_keys, ["k"], "expected a mapping from the name of a key to its key and rights"),
+    (values.access_keys, {"r": "k"}, "expected a mapping with key and rights"),
+    (values.access_keys, {"r": {"key": "k"}}, "expected a mapping with key and rights"),
+    (values.access_keys, {"r": {"key": "a;b", "rights": ["Send"]}}, "expected 1 to 256 characters"),
+    (values.access_keys, {"r": {"key": "k", "rights": "Send"}}, "expected a list of some of Listen, Send, Manage"),
+    (values.access_keys, {"r": {"key": "k", "rights": ["Read"]}}, "expected a list of some of Listen, Send, Manage"),
 ]
 
 

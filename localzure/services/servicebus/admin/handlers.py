@@ -27,7 +27,7 @@ from localzure.services.servicebus.admin.errors import (
 from localzure.services.servicebus.engine import lifecycle
 from localzure.services.servicebus.engine.entities import short_name
 from localzure.services.servicebus.engine.tallies import tally_of
-from localzure.services.servicebus.model import EntityKind
+from localzure.services.servicebus.model import EntityDescription, EntityKind
 from localzure.services.servicebus.properties import NAME_CHARACTERS_MAX, fixed_property_changed, is_name
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.admin.atom import Element
     from localzure.services.servicebus.admin.targets import Target
     from localzure.services.servicebus.engine.broker import Broker
-    from localzure.services.servicebus.model import EntityDescription, EntityRecord
+    from localzure.services.servicebus.model import EntityRecord
+    from localzure.services.servicebus.settings import Tier
     from localzure_storage.store import Reader, Writer
 
 T = TypeVar("T")
@@ -47,9 +48,6 @@ PAGE_ENTRIES_MAX = 100
 
 ENTRY_TYPE = "application/atom+xml;type=entry;charset=utf-8"
 FEED_TYPE = "application/atom+xml;type=feed;charset=utf-8"
-
-MESSAGING_SKU = "Standard"
-"""The tier that the namespace says it is."""
 
 
 @dataclass(slots=True)
@@ -85,7 +83,7 @@ def get_namespace(call: Call, _body: bytes) -> HttpReply:
         created_at = int.from_bytes(reader.get(call.broker.keys.namespace) or b"", "big")
     elements = [
         atom.element("CreatedTime", atom.instant(created_at)),
-        atom.element("MessagingSKU", MESSAGING_SKU),
+        atom.element("MessagingSKU", call.broker.tier.sku),
         atom.element("ModifiedTime", atom.instant(created_at)),
         atom.element("Name", call.namespace),
         atom.element("NamespaceType", "Messaging"),
@@ -128,7 +126,7 @@ def create_entity(call: Call, body: bytes) -> HttpReply:
         if call.broker.entities.record(writer, name) is not None:
             raise conflict()
         described = read_description(kind, element, None, now, call.broker.entropy)
-        _require_tier(described, None)
+        _require_tier(call.broker.tier, described, None)
         require_targets(call, writer, described, name)
         create = lifecycle.create_queue if kind is EntityKind.QUEUE else lifecycle.create_topic
         return entity_reply(201, call, writer, create(call.broker, writer, name, described))
@@ -171,7 +169,7 @@ def updated(call: Call, writer: Writer, record: EntityRecord, element: Element) 
     described = read_description(record.kind, element, record.description, call.broker.now(), call.broker.entropy)
     if (row := fixed_property_changed(record.description, described)) is not None:
         raise bad_request(f"The value for the {row.name} property of an existing {form.noun} cannot be changed.")
-    _require_tier(described, record.description)
+    _require_tier(call.broker.tier, described, record.description)
     require_targets(call, writer, described, record.name)
     return lifecycle.update_entity(call.broker, writer, record, described)
 
@@ -186,13 +184,21 @@ def _require_name(name: str) -> None:
         )
 
 
-def _require_tier(described: EntityDescription, current: EntityDescription | None) -> None:
+def _require_tier(tier: Tier, described: EntityDescription, current: EntityDescription | None) -> None:
     """Only a premium namespace lets its entities take larger messages; a seed can do it here."""
-    allowed = {256} if current is None else {256, current.max_message_size_kilobytes}
-    if described.max_message_size_kilobytes not in allowed:
+    size = described.max_message_size_kilobytes
+    # What a client does not say stands there as the standard tier's.
+    least, most = tier.message_kilobytes
+    if size == EntityDescription().max_message_size_kilobytes or (
+        current is not None and size == current.max_message_size_kilobytes
+    ):
+        return
+    if least == most:
         raise bad_request(
-            f"The property 'MaxMessageSizeInKilobytes' cannot be set in a namespace of the '{MESSAGING_SKU}' tier."
+            f"The property 'MaxMessageSizeInKilobytes' cannot be set in a namespace of the '{tier.sku}' tier."
         )
+    if not least <= size <= most:
+        raise bad_request(f"The property value for 'MaxMessageSizeInKilobytes' must be between {least} and {most}.")
 
 
 def require_targets(call: Call, reader: Reader, described: EntityDescription, own_name: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.servicebus.access import AccessKey, Right
+from localzure.services.servicebus.access import KEY_CHARACTERS_MAX, RIGHTS, RULES_MAX, AccessKey, rights_called
 from localzure.services.servicebus.admin import atom
 from localzure.services.servicebus.admin.errors import bad_request
 from localzure.services.servicebus.model import AuthorizationRule
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from localzure.services.interface import Entropy
     from localzure.services.servicebus.admin.atom import Element
 
-RULES_MAX = 12
-"""Most rules of one entity (Azure's quota)."""
-
-KEY_CHARACTERS_MAX = 256
-"""Longest name of a rule, and longest key (Azure's quotas)."""
-
-_RIGHTS = {right.name.capitalize(): right for right in Right if right.name}
 _KEY_BYTES = 32
 
 
@@ -54,9 +47,7 @@ def write_rules(rules: Iterable[AuthorizationRule]) -> str:
 def access_keys(rules: Iterable[AuthorizationRule]) -> Iterator[AccessKey]:
     """The keys of rules, as tokens are checked with them."""
     for rule in rules:
-        rights = Right(0)
-        for name in rule.rights:
-            rights |= _RIGHTS[name]
+        rights = rights_called(rule.rights)
         for key in (rule.primary_key, rule.secondary_key):
             yield AccessKey(rule.key_name, key, rights)
 
@@ -68,9 +59,9 @@ def _read_rule(rule: Element, known: dict[str, AuthorizationRule], now: int, ent
     given = rule.child("Rights")
     rights = tuple(dict.fromkeys(right.text.strip() for right in given.children)) if given is not None else ()
     for right in rights:
-        if right not in _RIGHTS:
-            raise bad_request(f"The right '{right:.100}' is not one of {', '.join(_RIGHTS)}.")
-    if "Manage" in rights and len(rights) < len(_RIGHTS):
+        if right not in RIGHTS:
+            raise bad_request(f"The right '{right:.100}' is not one of {', '.join(RIGHTS)}.")
+    if "Manage" in rights and len(rights) < len(RIGHTS):
         raise bad_request("Manage permission should also include Send and Listen.")
     old = known.get(name)
     made = AuthorizationRule(

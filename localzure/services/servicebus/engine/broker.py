@@ -16,6 +16,7 @@ from localzure.services.servicebus.engine.entities import Entities
 from localzure.services.servicebus.engine.fan_out import fan_out
 from localzure.services.servicebus.engine.transactions import Transactions
 from localzure.services.servicebus.engine.turn import Turn
+from localzure.services.servicebus.settings import TIERS
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.engine.supply import Supply
     from localzure.services.servicebus.keys import ServiceBusKeys
     from localzure.services.servicebus.model import EntityRecord
+    from localzure.services.servicebus.settings import Tier
     from localzure_storage.store import Reader
 
 
@@ -43,7 +45,7 @@ AT_ONCE = 0
 class Broker:
     """The state of one Service Bus namespace."""
 
-    def __init__(self, context: ServiceContext, keys: ServiceBusKeys) -> None:
+    def __init__(self, context: ServiceContext, keys: ServiceBusKeys, tier: Tier = TIERS["standard"]) -> None:
         self.on_available: Callable[[Supply], None] = lambda _supply: None
         """Called when a queue, or a session that is held, may have something to hand out, after the commit of it."""
         self.on_changed: Callable[[EntityRecord], None] = lambda _record: None
@@ -55,7 +57,8 @@ class Broker:
         self.keys = keys
         self.clock = context.clock
         self.entropy = context.entropy
-        self.entities = Entities(keys)
+        self.tier = tier
+        self.entities = Entities(keys, tier.message_kilobytes[0])
         self.quotas: Quotas | None = None
         """Azure's limits on what there is; None for none."""
         self._transactions = context.transactions

@@ -41,8 +41,10 @@ _ID_BYTES = 8
 class Entities:
     """The entities of the namespace."""
 
-    def __init__(self, keys: ServiceBusKeys) -> None:
+    def __init__(self, keys: ServiceBusKeys, message_kilobytes: int) -> None:
+        """`message_kilobytes` is the size limit of messages that every entity has at least."""
         self._keys = keys
+        self._message_kilobytes = message_kilobytes
         self._queues: dict[tuple[str, SubQueue], Queue] = {}
 
     def queues(self, reader: Reader, skip: int = 0) -> Iterator[EntityRecord]:
@@ -152,7 +154,7 @@ class Entities:
             transfer_dead_letter_id=first_id + 2,
             created_at=now,
             updated_at=now,
-            description=description,
+            description=self.fitted(description),
             kind=kind,
             topic_id=topic_id,
             since=since,
@@ -166,10 +168,16 @@ class Entities:
 
     def update(self, writer: Writer, record: EntityRecord, description: EntityDescription, now: int) -> EntityRecord:
         """Write an entity's properties anew. Give the result to `apply` once it is committed."""
-        record = msgspec.structs.replace(record, description=description, updated_at=now)
+        record = msgspec.structs.replace(record, description=self.fitted(description), updated_at=now)
         writer.put(self._key(record), _encode(record))
         self._put_due(writer, record, now)
         return record
+
+    def fitted(self, description: EntityDescription) -> EntityDescription:
+        """The properties with a size limit of messages that the namespace's tier has at least."""
+        if description.max_message_size_kilobytes >= self._message_kilobytes:
+            return description
+        return msgspec.structs.replace(description, max_message_size_kilobytes=self._message_kilobytes)
 
     def _key(self, record: EntityRecord) -> bytes:
         if record.kind is EntityKind.SUBSCRIPTION:

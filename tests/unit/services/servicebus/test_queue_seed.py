@@ -324,7 +324,7 @@ def test_what_nobody_knows_in_a_seed_of_our_own_is_told(caplog: pytest.LogCaptur
     first, second = (record.getMessage() for record in caplog.records)
     assert first == "s: servicebus: unknown and left out: 'relays'; known are queues, topics"
     assert second.startswith(
-        "s: servicebus.queues.q: unknown and left out: 'max_delivery'; known are AutoDeleteOnIdle, "
+        "s: servicebus.queues.q: unknown and left out: 'max_delivery'; known are AuthorizationRules, "
     )
 
 
@@ -333,9 +333,10 @@ DOCUMENT = Path(__file__).parents[4] / "docs" / "seeding.md"
 
 def test_the_examples_of_the_documentation_are_seeds() -> None:
     text = DOCUMENT.read_text("utf-8")
-    queues, topics = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    queues, keys, topics = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (json_text,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     assert [seed.name for seed in parse_seed(queues, "s", is_yaml=True)] == ["orders", "invoices/eu", "plain"]
+    assert [len(seed.description.authorization_rules) for seed in parse_seed(keys, "s", is_yaml=True)] == [1]
     assert [len(seed.rules) for seed in parse_seed(topics, "s", is_yaml=True)] == [0, 0, 3]
     assert [seed.name for seed in parse_seed(json_text, "s")] == ["orders"]
 

@@ -238,6 +238,18 @@ def test_messages_are_forwarded_only_to_what_is_there(admin: AdminWorld, name: s
     assert admin.update("q").value(name) is None
 
 
+def test_a_premium_namespace_takes_larger_messages() -> None:
+    admin = AdminWorld(seeds=(EntitySeed("seeded"),), tier="premium")
+    assert admin.call("GET", "/$namespaceinfo").value("MessagingSKU") == "Premium"
+    assert admin.get("seeded").value("MaxMessageSizeInKilobytes") == "1024"
+    assert admin.create("plain").value("MaxMessageSizeInKilobytes") == "1024"
+    assert admin.create("large", MaxMessageSizeInKilobytes="102400").value("MaxMessageSizeInKilobytes") == "102400"
+    assert admin.update("large", MaxDeliveryCount="3").value("MaxMessageSizeInKilobytes") == "102400"
+    refused = admin.create("small", MaxMessageSizeInKilobytes="512")
+    assert refused.status == 400
+    assert "'MaxMessageSizeInKilobytes' must be between 1024 and 102400." in refused.detail
+
+
 def test_a_larger_message_size_from_a_seed_stays_over_updates() -> None:
     description = EntityDescription(max_message_size_kilobytes=2048)
     admin = AdminWorld(seeds=(EntitySeed("q", description),))
