@@ -140,6 +140,7 @@ class Desk:
         return told | {
             "active": own.active,
             "locked": locked,
+            "receivers": sum(len(queue.receivers) for queue in self._broker.entities.in_use(record)),
             "deferred": own.deferred,
             "deadLetters": dead.active + dead.deferred + dead.scheduled,
             "transferDeadLetters": transfer_dead.active + transfer_dead.deferred + transfer_dead.scheduled,

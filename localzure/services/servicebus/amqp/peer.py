@@ -22,6 +22,7 @@ from localzure.services.servicebus.amqp.sessions import SessionLink, wants_sessi
 from localzure.services.servicebus.amqp.transactions import REQUEST_BYTES_MAX as COORDINATOR_BYTES_MAX
 from localzure.services.servicebus.amqp.transactions import CoordinatorLink, OpenTransactions
 from localzure.services.servicebus.engine.limits import require_sendable, size_limit
+from localzure.services.servicebus.engine.quotas import require_room_for_receiver
 from localzure.services.servicebus.engine.receiving import require_receivable
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import EntityKind
@@ -357,6 +358,7 @@ class ServiceBusPeer:
         else:
             require_receivable(queue, self._uri(parsed.path))
             _require_session_if_needed(link, queue)
+            require_room_for_receiver(self.broker.quotas, queue)
             if queue.sessions is None:
                 self._accept(link, ReceiveLink(self, link, queue), size_limit(queue))
             else:

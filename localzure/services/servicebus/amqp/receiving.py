@@ -63,6 +63,7 @@ class ReceiveLink(LinkHandler):
 
     def opened(self) -> None:
         """It may have given credit with its attach."""
+        self._queue.receiver_came(self)
         self._queue.accessed_at = self._peer.broker.now()
         self._credit_changed()
 
@@ -118,6 +119,7 @@ class ReceiveLink(LinkHandler):
 
     def detached(self) -> None:
         """Nothing can be given to it any more."""
+        self._queue.receiver_went(self)
         self._peer.dispatch.leave(self._supply, self)
         self._deliveries.clear()
 

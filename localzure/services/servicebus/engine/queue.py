@@ -34,6 +34,7 @@ class Queue(Supply):
         "dead_letter",
         "locks",
         "queue_id",
+        "receivers",
         "record",
         "sessions",
         "sub_queue",
@@ -68,6 +69,8 @@ class Queue(Supply):
         )
         """None where messages are received without sessions."""
         self.locks = Locks()
+        self.receivers: set[object] = set()
+        """Who receives from it, of a topic from any of its subscriptions: links, and requests that wait."""
         self.accessed_at = 0
         """When somebody sent to it, or asked it for messages, last; 0 for never."""
         self.watched: int | None = None
@@ -111,6 +114,18 @@ class Queue(Supply):
     def queue(self) -> Queue:
         """See `Supply`."""
         return self
+
+    def receiver_came(self, receiver: object) -> None:
+        """Somebody receives from it."""
+        self.receivers.add(receiver)
+        if self.topic is not None:
+            self.topic.receivers.add(receiver)
+
+    def receiver_went(self, receiver: object) -> None:
+        """They do so no more."""
+        self.receivers.discard(receiver)
+        if self.topic is not None:
+            self.topic.receivers.discard(receiver)
 
     def message_key(self, state: MessageState, sequence_number: int) -> bytes:
         """The key of one of its messages."""

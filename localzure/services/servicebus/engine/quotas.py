@@ -14,6 +14,7 @@ from localzure.services.servicebus.rules.model import CorrelationFilter, SqlFilt
 from localzure.services.servicebus.rules.stored import decode_rule
 
 if TYPE_CHECKING:
+    from localzure.services.servicebus.engine.queue import Queue
     from localzure.services.servicebus.keys import ServiceBusKeys
     from localzure.services.servicebus.model import EntityRecord
     from localzure.services.servicebus.rules.model import Rule
@@ -34,6 +35,8 @@ class Quotas:
     """Of all subscriptions of one topic."""
     correlation_filters: int = 100_000
     """As `sql_filters`."""
+    receivers: int = 5_000
+    """Of one queue, or of all subscriptions of one topic: links, and requests that wait."""
 
 
 def require_room_for_entity(quotas: Quotas | None, keys: ServiceBusKeys, reader: Reader) -> None:
@@ -75,6 +78,13 @@ def require_room_for_rule(
     values = (value for each in subscription_ids for _, value in reader.scan(*keys.rule_range(each)))
     if sum(isinstance(decode_rule(value).filter, kind) for value in values) >= most:
         raise _exceeded(f"the topic has {most} rules with a filter of this kind, and may have no more")
+
+
+def require_room_for_receiver(quotas: Quotas | None, queue: Queue) -> None:
+    """Raise ServiceBusError (QUOTA_EXCEEDED) where nobody else may receive from `queue` at once."""
+    entity = queue.topic or queue
+    if quotas is not None and len(entity.receivers) >= quotas.receivers:
+        raise _exceeded(f"{quotas.receivers} receive from '{entity.path}' at once")
 
 
 def _count(reader: Reader, bounds: tuple[bytes, bytes], most: int) -> int:

@@ -12,6 +12,7 @@ from localzure.services.servicebus.addresses import parse_address
 from localzure.services.servicebus.admin.errors import AdminError, bad_request
 from localzure.services.servicebus.engine.limits import require_sendable
 from localzure.services.servicebus.engine.messages import BATCH_MESSAGES_MAX, send
+from localzure.services.servicebus.engine.quotas import require_room_for_receiver
 from localzure.services.servicebus.engine.receiving import renew, require_receivable
 from localzure.services.servicebus.engine.settlement import Disposition, settle
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
@@ -161,6 +162,7 @@ def receive(call: MessageCall, reply: Callable[[Delivery | None], HttpReply], *,
     queue, timeout = call.queue(), call.timeout()
     if (error := receivable(queue, call.uri)) is not None:
         raise error
+    require_room_for_receiver(call.broker.quotas, queue)
     return Receiver(call.receivers, queue, reply, is_destructive=is_destructive).wait(timeout)
 
 

@@ -53,6 +53,7 @@ class Receiver:
 
     def wait(self, timeout: int) -> HttpReply:
         """Queue up for `timeout` microseconds; returns the reply, or one that comes later."""
+        self.queue.receiver_came(self)
         self._receivers.dispatch.join(self.queue, self, 1)
         if self.is_over:
             return self._make(self._delivered)
@@ -117,6 +118,7 @@ class Receiver:
     def _finish(self, delivery: Delivery | None) -> None:
         # Who is being handed something out leaves the line by having no credit left.
         self.is_over = True
+        self.queue.receiver_went(self)
         self._delivered = delivery
         if self.ticket is not None:
             self._receivers.deadlines.remove(self.ticket)

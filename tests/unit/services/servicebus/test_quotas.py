@@ -13,6 +13,7 @@ from localzure.services.servicebus.rules.model import CorrelationFilter, Filter,
 from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import ServiceBusSettings
 from localzure_protocols.amqp import frames
+from tests.servicebus_rest_world import RestWorld
 from tests.servicebus_wire import Wire
 from tests.servicebus_world import World
 
@@ -98,7 +99,45 @@ def test_connections_are_counted_while_they_last() -> None:
     assert first.heard(frames.CLOSE) == []
 
 
+def test_receivers_are_counted_per_entity_and_over_all_subscriptions_of_a_topic() -> None:
+    world = World()
+    world.broker.quotas = Quotas(receivers=2)
+    topic = world.topic("t")
+    world.subscribe(topic, "a")
+    world.subscribe(topic, "b")
+    world.create("q")
+    wire = Wire(world)
+    first, _ = wire.receiver("t/Subscriptions/a"), wire.receiver("t/Subscriptions/b")
+    refused_one = wire.receiver("t/Subscriptions/b")
+    condition, text = wire.detached_with(refused_one)
+    assert condition == "amqp:resource-limit-exceeded"
+    assert "2 receive from 't' at once" in text
+    wire.receiver("q")
+    wire.receiver("q/$DeadLetterQueue")
+    wire.detach(first)
+    wire.receiver("t/Subscriptions/b")
+    assert len(topic.receivers) == 2
+    wire.handler.disconnected()
+    assert not topic.receivers
+    assert not world.queue("q").receivers
+
+
+def test_requests_that_wait_are_receivers() -> None:
+    world = RestWorld()
+    world.world.broker.quotas = Quotas(receivers=1)
+    waiting = world.peek_lock(timeout=10)
+    refused_one = world.peek_lock(timeout=10)
+    assert refused_one.status == 403
+    assert world.service.desk.entity("kept")["receivers"] == 1
+    waiting.lose()
+    assert world.service.desk.entity("kept")["receivers"] == 0
+    assert world.peek_lock(timeout=0).status == 204
+    world.send(b"x")
+    assert world.take().status == 200
+    assert world.service.desk.entity("kept")["receivers"] == 0
+
+
 def test_azures_numbers() -> None:
     quotas = Quotas()
     assert (quotas.connections, quotas.entities, quotas.subscriptions) == (5_000, 10_000, 2_000)
-    assert (quotas.sql_filters, quotas.correlation_filters) == (2_000, 100_000)
+    assert (quotas.sql_filters, quotas.correlation_filters, quotas.receivers) == (2_000, 100_000, 5_000)
