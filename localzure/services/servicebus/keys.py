@@ -51,8 +51,8 @@ class DueKind(IntEnum):
     IDLE = 4
     """An entity is to be deleted if nobody has used it."""
     FAN_OUT = 5
-    """Messages that a topic holds are to be given to its subscriptions; the entry's value is the number of the
-    subscription that the message was given to last."""
+    """Messages that a topic holds are to be given to its subscriptions; the entry's value tells how far
+    that has come (see `engine.fan_out`)."""
 
 
 class ServiceBusKeys:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.engine.dead_letters import expire
 from localzure.services.servicebus.engine.duplicates import forget
-from localzure.services.servicebus.engine.fan_out import done_in, go_on
+from localzure.services.servicebus.engine.fan_out import go_on
 from localzure.services.servicebus.engine.forwarding import move_on
 from localzure.services.servicebus.engine.idle import delete_if_idle
 from localzure.services.servicebus.engine.scheduling import activate
@@ -113,7 +113,7 @@ def _run_entries(broker: Broker, turn: Turn) -> None:
             forget(turn, queue, queue_id, number, value)
         elif kind is DueKind.FAN_OUT:
             if isinstance(queue, Topic):
-                go_on(turn, queue, number, done_in(value))
+                go_on(turn, queue, number, value)
         elif queue is not None:
             _ENTRIES[kind](broker, turn, queue, number)
 

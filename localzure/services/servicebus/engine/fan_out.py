@@ -47,8 +47,14 @@ if TYPE_CHECKING:
 COPIES_MAX = 500
 """Subscriptions that are looked at in one step, over all of its messages, give or take those of one message."""
 
+GROUP_MAX = 50
+"""Messages that go out together, of those that a topic holds."""
+
 _LAST_NUMBER = 2**63 - 2
-_DONE = Struct(">q")
+_PROGRESS = Struct(">qq")
+"""The subscription that got a group of messages last, and the last message of the group."""
+
+_START = _PROGRESS.pack(0, _LAST_NUMBER)
 _number = attrgetter("queue.queue_id")
 
 
@@ -109,27 +115,28 @@ def fan_out(turn: Turn) -> None:
                 _give(turn, topic, _Message(value, sequence_number), subscribers)
 
 
-def go_on(turn: Turn, topic: Topic, head: int, after: int) -> None:
+def go_on(turn: Turn, topic: Topic, first: int, progress: bytes) -> None:
     """Give what a topic holds to its subscriptions: one step, then the next.
 
-    The message `head` was given to the subscriptions up to number `after` already.
+    Messages go in groups, so that a subscription is written to once for many. The group that begins with the message
+    `first` was given to the subscriptions up to a number in `progress`.
     """
-    left = COPIES_MAX
+    done, last = _PROGRESS.unpack(progress)
+    group = list(turn.writer.scan(*topic.message_range(MessageState.ACTIVE, first, last), limit=GROUP_MAX))
     subscribers = turn.entities.subscribers(turn.writer, topic)
-    found = topic.message_range(MessageState.ACTIVE, 0, _LAST_NUMBER)
-    for key, stored in list(turn.writer.scan(*found, limit=max(1, COPIES_MAX // (len(subscribers) or 1)))):
-        sequence_number = sequence_number_of(key)
-        first = bisect_right(subscribers, after, key=_number) if sequence_number == head else 0
-        step = subscribers[first : first + left]
-        _give(turn, topic, _Message(topic.whole(turn.writer, stored), sequence_number), step, stored)
-        left -= len(step) or 1
-        if first + len(step) < len(subscribers):
-            done = _number(step[-1]) if step else after
-            turn.put_due(turn.now, DueKind.FAN_OUT, topic.queue_id, sequence_number, _DONE.pack(done))
-            return
-        turn.remove(topic, MessageState.ACTIVE, sequence_number, len(stored), 0)
+    at = bisect_right(subscribers, done, key=_number)
+    step = subscribers[at : at + max(1, COPIES_MAX // max(1, len(group)))]
+    for key, stored in group:
+        _give(turn, topic, _Message(stored, sequence_number_of(key)), step)
+    if group and at + len(step) < len(subscribers):
+        first, last = sequence_number_of(group[0][0]), sequence_number_of(group[-1][0])
+        progress = _PROGRESS.pack(_number(step[-1]), last)
+        turn.put_due(turn.now, DueKind.FAN_OUT, topic.queue_id, first, progress)
+        return
+    for key, stored in group:
+        turn.remove(topic, MessageState.ACTIVE, sequence_number_of(key), len(stored), 0)
     if turn.counters(topic).active:
-        turn.put_due(turn.now, DueKind.FAN_OUT, topic.queue_id, 0, _DONE.pack(0))
+        turn.put_due(turn.now, DueKind.FAN_OUT, topic.queue_id, 0, _START)
 
 
 def is_taken(turn: Turn, topic: Topic, value: bytes) -> bool:
@@ -144,12 +151,7 @@ def _keep(turn: Turn, topic: Topic, sequence_number: int, value: bytes) -> None:
     # It does not expire here: each subscription decides what becomes of it.
     turn.insert(topic, sequence_number, _shared(turn, topic, sequence_number, value), 0)
     if is_first:
-        turn.put_due(turn.now, DueKind.FAN_OUT, topic.queue_id, 0, _DONE.pack(0))
-
-
-def done_in(value: bytes) -> int:
-    """Up to which subscription the message of an entry in the due index was given out."""
-    return int(_DONE.unpack(value)[0])
+        turn.put_due(turn.now, DueKind.FAN_OUT, topic.queue_id, 0, _START)
 
 
 def _shared(turn: Turn, topic: Topic, sequence_number: int, value: bytes) -> bytes:
@@ -161,27 +163,22 @@ def _shared(turn: Turn, topic: Topic, sequence_number: int, value: bytes) -> byt
     return stored
 
 
-def _give(
-    turn: Turn, topic: Topic, message: _Message, subscribers: Sequence[Subscriber], stored: bytes | None = None
-) -> None:
-    """Store the copies of a message; `stored` is as the topic holds it, if it does."""
+def _give(turn: Turn, topic: Topic, message: _Message, subscribers: Sequence[Subscriber]) -> None:
+    """Store the copies of a message."""
     copies = [copy for subscriber in subscribers for copy in _copies(turn, message, subscriber)]
-    is_there = stored is not None and is_shared(stored)
-    staying = sum(not copy.queue.forwards_to for copy in copies)
-    shared: dict[bytes, bytes] | None = None
-    if is_there or (staying > 1 and len(message.value) - rest_at(message.value) >= SHARED_BYTES_MIN):
-        shared = {}
+    if not is_shared(message.value) and sum(not copy.queue.forwards_to for copy in copies) > 1:
+        copies = _sharing(turn, topic, message.sequence_number, copies)
     for queue, value, expires_at in copies:
-        kept = value
-        # What moves on leaves as a whole.
-        if shared is not None and not queue.forwards_to:
-            if value not in shared:
-                shared[value], content = share(value, topic.queue_id, message.sequence_number)
-                if not is_there:
-                    turn.put_content(topic, message.sequence_number, content)
-                    is_there = True
-            kept = shared[value]
-        enqueue(turn, queue, kept, expires_at)
+        enqueue(turn, queue, value, expires_at)
+
+
+def _sharing(turn: Turn, topic: Topic, sequence_number: int, copies: Sequence[_Copy]) -> list[_Copy]:
+    """The copies with their content stored once, if it is large; what moves on leaves as a whole."""
+    shared: dict[bytes, bytes] = {}
+    for copy in copies:
+        if copy.value not in shared and not copy.queue.forwards_to:
+            shared[copy.value] = _shared(turn, topic, sequence_number, copy.value)
+    return [copy if copy.queue.forwards_to else copy._replace(value=shared[copy.value]) for copy in copies]
 
 
 def _copies(turn: Turn, message: _Message, subscriber: Subscriber) -> list[_Copy]:

@@ -145,10 +145,15 @@ class Turn:
         return sequence_number
 
     def put_content(self, topic: Topic, sequence_number: int, content: bytes) -> None:
-        """Store what copies of a message of `topic` have in common; it stays if the turn stores any of them."""
-        self.writer.put(self.keys.content(topic.queue_id, sequence_number), content)
-        self._references.setdefault(Reference(topic.queue_id, sequence_number, len(content)), 0)
-        self.counters(topic).bytes += len(content)
+        """Store what copies of a message of `topic` have in common; it stays if the turn stores any of them.
+
+        Copies that differ in what they do not share bring it more than once.
+        """
+        reference = Reference(topic.queue_id, sequence_number, len(content))
+        if reference not in self._references:
+            self.writer.put(self.keys.content(topic.queue_id, sequence_number), content)
+            self._references[reference] = 0
+            self.counters(topic).bytes += len(content)
 
     def schedule(self, queue: Queue, value: bytes, scheduled_at: int, number: int = 0) -> int:
         """Add a message that is to be enqueued at `scheduled_at`; returns the number that it has until then.

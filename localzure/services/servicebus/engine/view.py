@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localzure.services.servicebus.durations import FOREVER
+from localzure.services.servicebus.engine.contents import is_shared, reference_of
 from localzure.services.servicebus.model import MessageState
 from localzure.services.servicebus.raw import items_of, pairs_of
 from localzure.services.servicebus.record import DEAD_LETTER_SOURCE, annotation, decode_record, value_at
@@ -98,7 +99,7 @@ class StoredView:
         return Timestamp(self._record.enqueued_at // 1000)
 
     def _size(self) -> int:
-        return len(self._value)
+        return len(self._value) + (reference_of(self._value).size if is_shared(self._value) else 0)
 
     def _number(self) -> int:
         return self._sequence_number
