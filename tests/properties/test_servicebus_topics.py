@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from localzure.services.servicebus.engine import fan_out
+from localzure.services.servicebus.engine import entities, fan_out
 from localzure.services.servicebus.engine.contents import SHARED_BYTES_MIN, is_shared, reference_of
 from localzure.services.servicebus.engine.lifecycle import delete_entity
 from localzure.services.servicebus.engine.queue import Queue
@@ -101,8 +101,9 @@ class _TopicMachine(RuleBasedStateMachine):
 
     @initialize(count=st.integers(0, 4))
     def open(self, count: int) -> None:
-        self.patch = patch.object(fan_out, "COPIES_MAX", STEP_COPIES)
-        self.patch.start()
+        self.patches = [patch.object(fan_out, "COPIES_MAX", STEP_COPIES), patch.object(entities, "LOAD_STEP", 2)]
+        for each in self.patches:
+            each.start()
         self.directory = Path(tempfile.mkdtemp())
         self.disk = FailingStore(self.open_store())
         self.world = World(self.disk)
@@ -123,7 +124,8 @@ class _TopicMachine(RuleBasedStateMachine):
         try:
             self.forget_everything()
         finally:
-            self.patch.stop()
+            for each in self.patches:
+                each.stop()
             self.disk.close()
             shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -28,6 +28,7 @@ from localzure.services.servicebus.model import Counters, EntityDescription, Ent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from localzure.services.interface import Entropy
     from localzure.services.servicebus.engine.topics import Subscriber
     from localzure.services.servicebus.keys import ServiceBusKeys
     from localzure_storage.store import Reader, Writer
@@ -36,6 +37,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_entity = msgspec.msgpack.Decoder(EntityRecord).decode
 _decode_counters = msgspec.msgpack.Decoder(Counters).decode
 _ID_BYTES = 8
+
+LOAD_STEP = 150
+"""Subscriptions that are made ready at once, so that a topic with thousands stops nobody for long."""
 
 
 class Entities:
@@ -99,13 +103,22 @@ class Entities:
         # A subscription whose topic is gone may be found under the name of one that is new.
         return queue if queue is not None and queue.queue_id == queue_id else None
 
-    def subscribers(self, reader: Reader, topic: Topic) -> list[Subscriber]:
-        """The subscriptions of a topic, ready to be used."""
+    def subscribers(self, reader: Reader, topic: Topic, entropy: Entropy) -> list[Subscriber] | None:
+        """The subscriptions of a topic, ready to be used; None while there is more of that to do, for another call."""
         if topic.subscribers is not None:
             return topic.subscribers
-        return topic.subscribe(
-            [self._load(reader, record, SubQueue.NONE) for record in list(self.subscriptions(reader, topic.record))]
-        )
+        left, found = LOAD_STEP, []
+        for record in self.subscriptions(reader, topic.record):
+            if left <= 0:
+                return None
+            queue = self._queues.get((record.name.lower(), SubQueue.NONE))
+            if queue is None:
+                left -= 1
+                queue = self._load(reader, record, SubQueue.NONE)
+            subscriber = topic.subscriber(queue)
+            left -= subscriber.make_ready(reader, self._keys, entropy)
+            found.append(subscriber)
+        return topic.subscribe(found)
 
     def counters(self, reader: Reader, queue: Queue) -> Counters:
         """What is counted for `queue`."""

@@ -107,8 +107,8 @@ def fan_out(turn: Turn) -> None:
     while turn.published:
         published, turn.published = turn.published, []
         for topic, sequence_number, value in published:
-            subscribers = turn.entities.subscribers(turn.writer, topic)
-            if left <= 0 or len(subscribers) > COPIES_MAX or turn.counters(topic).active:
+            subscribers = turn.entities.subscribers(turn.writer, topic, turn.entropy)
+            if subscribers is None or len(subscribers) > COPIES_MAX or left <= 0 or turn.counters(topic).active:
                 _keep(turn, topic, sequence_number, value)
             else:
                 left -= len(subscribers) or 1
@@ -121,9 +121,12 @@ def go_on(turn: Turn, topic: Topic, first: int, progress: bytes) -> None:
     Messages go in groups, so that a subscription is written to once for many. The group that begins with the message
     `first` was given to the subscriptions up to a number in `progress`.
     """
+    subscribers = turn.entities.subscribers(turn.writer, topic, turn.entropy)
+    if subscribers is None:
+        turn.put_due(turn.now, DueKind.FAN_OUT, topic.queue_id, first, progress)
+        return
     done, last = _PROGRESS.unpack(progress)
     group = list(turn.writer.scan(*topic.message_range(MessageState.ACTIVE, first, last), limit=GROUP_MAX))
-    subscribers = turn.entities.subscribers(turn.writer, topic)
     at = bisect_right(subscribers, done, key=_number)
     step = subscribers[at : at + max(1, COPIES_MAX // max(1, len(group)))]
     for key, stored in group:
@@ -142,7 +145,9 @@ def go_on(turn: Turn, topic: Topic, first: int, progress: bytes) -> None:
 def is_taken(turn: Turn, topic: Topic, value: bytes) -> bool:
     """Whether any subscription takes a message that was admitted to `topic`."""
     message = _Message(value, turn.counters(topic).last_sequence_number + 1)
-    return any(_copies(turn, message, each) for each in turn.entities.subscribers(turn.writer, topic))
+    while (subscribers := turn.entities.subscribers(turn.writer, topic, turn.entropy)) is None:
+        pass
+    return any(_copies(turn, message, each) for each in subscribers)
 
 
 def _keep(turn: Turn, topic: Topic, sequence_number: int, value: bytes) -> None:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+RULE_COST = 10
+"""How much longer it takes to compile a rule than to make a queue ready."""
+
+
 class RuleSet:
     """The rules of a subscription, ready to run."""
 
@@ -75,6 +79,13 @@ class Subscriber:
             self._rules = RuleSet(rules_of(reader, keys, self.queue.queue_id), entropy, self.queue.path)
         return self._rules
 
+    def make_ready(self, reader: Reader, keys: ServiceBusKeys, entropy: Entropy) -> int:
+        """Compile the rules if that is to be done; returns what it cost, as many times as making a queue ready."""
+        if self._rules is not None:
+            return 0
+        rules = self.rules(reader, keys, entropy)
+        return RULE_COST * (len(rules.plain) + len(rules.acting))
+
     def rules_changed(self) -> None:
         """Have them read again."""
         self._rules = None
@@ -83,11 +94,12 @@ class Subscriber:
 class Topic(Queue):
     """One topic in use. Its own messages are scheduled ones, and those that are still to be given to subscriptions."""
 
-    __slots__ = ("_is_complete", "_subscribers")
+    __slots__ = ("_is_complete", "_known", "_subscribers")
 
     def __init__(self, keys: ServiceBusKeys, record: EntityRecord) -> None:
         super().__init__(keys, record, SubQueue.NONE, None)
         self._subscribers: list[Subscriber] = []
+        self._known: dict[Queue, Subscriber] = {}
         self._is_complete = False
 
     @property
@@ -95,10 +107,17 @@ class Topic(Queue):
         """Its subscriptions in the order of their numbers; None where they are to be read."""
         return self._subscribers if self._is_complete else None
 
-    def subscribe(self, queues: Iterable[Queue]) -> list[Subscriber]:
-        """These are its subscriptions. Those that are known keep their compiled rules."""
-        known = {subscriber.queue: subscriber for subscriber in self._subscribers}
-        self._subscribers = sorted([known.get(queue) or Subscriber(queue) for queue in queues], key=_number)
+    def subscriber(self, queue: Queue) -> Subscriber:
+        """A subscription, with its compiled rules if it is known."""
+        found = self._known.get(queue)
+        if found is None:
+            found = self._known[queue] = Subscriber(queue)
+        return found
+
+    def subscribe(self, subscribers: Iterable[Subscriber]) -> list[Subscriber]:
+        """These are its subscriptions, and no other."""
+        self._subscribers = sorted(subscribers, key=_number)
+        self._known = {subscriber.queue: subscriber for subscriber in self._subscribers}
         self._is_complete = True
         return self._subscribers
 
@@ -108,7 +127,7 @@ class Topic(Queue):
 
     def rules_changed(self, subscription_id: int) -> None:
         """Have the rules of one subscription read again."""
-        for subscriber in self._subscribers:
+        for subscriber in self._known.values():
             if subscriber.queue.queue_id == subscription_id:
                 subscriber.rules_changed()
 

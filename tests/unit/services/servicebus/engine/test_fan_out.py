@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localzure.services.interface import SECOND
-from localzure.services.servicebus.engine import fan_out
+from localzure.services.servicebus.engine import entities, fan_out
 from localzure.services.servicebus.engine.contents import SHARED_BYTES_MIN
 from localzure.services.servicebus.engine.expiry import run_due
 from localzure.services.servicebus.engine.lifecycle import delete_entity, update_entity
@@ -308,6 +308,20 @@ def test_a_crash_between_steps_loses_nothing_and_gives_nothing_twice() -> None:
         assert bodies(world.take(world.queue(f"t/subscriptions/s{number}"), 10)) == ["one", LARGE]
     assert bodies(world.take(world.queue("t/subscriptions/too late"), 10)) == []
     assert contents(world) == []
+
+
+def test_a_topic_with_many_subscriptions_is_made_ready_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    topic = world.topic()
+    for number in range(7):
+        world.subscribe(topic, f"s{number}", rule(CorrelationFilter(label="red")))
+    world = world.restart()
+    monkeypatch.setattr(entities, "LOAD_STEP", 2)
+    world.send(world.queue("t"), "one", "two", subject="red")
+    assert world.counters(world.queue("t")).active == 2
+    world.ring()
+    for number in range(7):
+        assert bodies(world.take(world.queue(f"t/subscriptions/s{number}"), 10)) == ["one", "two"]
 
 
 def fan_out_step(world: World) -> None:
