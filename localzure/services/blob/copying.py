@@ -174,8 +174,10 @@ def _render_incremental(call: Call, record: BlobRecord) -> HttpReply:
     return _render_copy(call, record, None)
 
 
-def _render_copy(call: Call, record: BlobRecord, _sums: Sums | None) -> HttpReply:
+def _render_copy(call: Call, record: BlobRecord, sums: Sums | None) -> HttpReply:
     headers = replies.tagged(call, record)
+    if sums is not None:
+        headers += sums.headers()
     # Azure answers an incremental copy before it begins, whatever its size: clients wait for the destination.
     assert record.copy is not None, "a copy leaves its trace"
     status = "pending" if record.copy.is_incremental else record.copy.status

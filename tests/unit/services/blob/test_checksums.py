@@ -138,6 +138,8 @@ def test_sources_have_sums(world: BlobWorld) -> None:
     wrong = {**source, "x-ms-source-content-crc64": crc(b"other")}
     assert world.ask("PUT", "box/blob", block, wrong, b"").code == "Crc64Mismatch"
     assert world.ask("PUT", "box/blob", "", {**wrong, "x-ms-blob-type": "BlockBlob"}, b"").code == "Crc64Mismatch"
+    right = {**source, "x-ms-requires-sync": "true", "x-ms-source-content-crc64": crc(DATA)}
+    assert world.ask("PUT", "box/blob", "", right, b"").headers["x-ms-content-crc64"] == crc(DATA)
     right = {**source, "x-ms-source-content-crc64": crc(DATA)}
     assert world.ask("PUT", "box/blob", block, right, b"").headers["x-ms-content-crc64"] == crc(DATA)
     answer = world.ask("PUT", "box/blob", "", {**right, "x-ms-blob-type": "BlockBlob"}, b"")
