@@ -158,6 +158,7 @@ def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...]
         **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services", drop_in="drop_in"),
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
         **some(accounts_on_first_use="storage.accounts_on_first_use"),
+        **some(namespaces_on_first_use="servicebus.namespaces_on_first_use"),
         **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path
         **some(allow_external_sources="storage.allow_external_sources", strict_quotas="servicebus.strict_quotas"),
         **some(snapshot_seconds="snapshots.every", snapshot_count="snapshots.keep"),

@@ -202,6 +202,8 @@ class Settings:
     accounts: tuple[StorageAccount, ...] = (DEVELOPMENT_ACCOUNT,)
     accounts_on_first_use: bool = False
     """Whether any other account is made when it is first used, with the key of the development account."""
+    namespaces_on_first_use: bool = False
+    """Whether each host name of a Service Bus namespace is one of its own."""
     config_file: Path | None = None
     """The configuration file, where there is one."""
     servicebus_key: SharedAccessKey = field(default_factory=SharedAccessKey)

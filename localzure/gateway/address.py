@@ -111,6 +111,13 @@ def parse_host(host: str) -> Host:
     return Host(None)
 
 
+def namespace_of(host: str) -> str | None:
+    """Return the name of the Service Bus namespace in a host name such as `ns.servicebus.localhost`, in lower case."""
+    if parse_host(host).service != "servicebus":
+        return None
+    return host.lower().partition(".")[0]
+
+
 def _path_style(service: str, path: str, prefix: str) -> Address:
     """Take the account off the front of a path, for services that have accounts."""
     if service not in STORAGE_SERVICES:

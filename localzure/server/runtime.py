@@ -206,7 +206,7 @@ class Server:
         alarms, sweeps = services.alarms.values(), services.sweeps.values()
         travel = TimeTravel(self._clock, alarms, sweeps, transactions, lambda: services.is_importing)
         clock = ClockCalls(travel)
-        reset = ResetCalls(services, transactions, builder.renew_servicebus, state.changing)
+        reset = ResetCalls(services, transactions, builder.namespaces, state.changing)
         faults, metrics = FaultCalls(self._injector), MetricsCalls(self._metrics)
         content = ContentCalls(carrying, services)
         calls = (self._about, clock, faults, metrics, reset, SnapshotCalls(state), content)

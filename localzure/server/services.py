@@ -12,7 +12,7 @@ from localzure.server.aside import LoopAside
 from localzure.server.fetching import LoopFetch
 from localzure.server.generations import Generations
 from localzure.server.namespace_porting import NamespacePorter
-from localzure.server.own_api.servicebus import ServiceBusCalls
+from localzure.server.namespaces import NamespaceParts, Namespaces
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
@@ -23,7 +23,6 @@ from localzure.services.servicebus.access import AccessKey, rights_called
 from localzure.services.servicebus.engine.quotas import Quotas
 from localzure.services.servicebus.seed import load_seed
 from localzure.services.servicebus.seed_tree import SeedError
-from localzure.services.servicebus.service import ServiceBusService
 from localzure.services.servicebus.settings import TIERS, ServiceBusSettings
 from localzure.services.table import TableService, TableSettings
 from localzure_storage.extents import Extents
@@ -96,8 +95,7 @@ class Services:
         self.aside.close()
         self.fetch.close()
         for alarm in self.alarms.values():
-            alarm.ring = _nothing
-            alarm.cancel()
+            alarm.silence()
 
 
 def read_seeds(settings: Settings) -> tuple[EntitySeed, ...]:
@@ -122,7 +120,6 @@ class Builder:
     ) -> None:
         """All services share these; `seeds` come from `read_seeds`."""
         self._settings = settings
-        self._seeds = seeds
         self._transactions = transactions
         self._clock = clock
         self._entropy = entropy
@@ -134,6 +131,19 @@ class Builder:
         if settings.accounts_on_first_use:
             self._accounts.first_use_keys = DEVELOPMENT_ACCOUNT.key_bytes
         self._services = Services(accounts=self._accounts, aside=LoopAside(loop), fetch=LoopFetch(loop))
+        self._namespaces = Namespaces(
+            NamespaceParts(
+                self._context,
+                self._servicebus_settings,
+                seeds,
+                transactions,
+                self._generations,
+                lambda: commit(transactions),
+            ),
+            self._services,
+            ROOT,
+            on_first_use=settings.namespaces_on_first_use,
+        )
 
     def build(self) -> Services:
         """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
@@ -157,14 +167,13 @@ class Builder:
         Nobody may use the old ones any more. Nothing is seeded: the store was once.
         """
         for alarm in self._services.alarms.values():
-            alarm.ring = _nothing
-            alarm.cancel()
+            alarm.silence()
         self._extents = Extents(ROOT.subspace("extents"))
         builders = {"blob": self._build_blob, "queue": self._build_queue, "table": self._build_table}
         self._build_entra()
         for name in self._settings.services:
             if name == "servicebus":
-                self._serve_servicebus(self._start_servicebus(is_seeded=True))
+                self._namespaces.start(is_seeded=True)
             else:
                 builders[name]()
 
@@ -173,18 +182,16 @@ class Builder:
         if "queue" in names and (rearm := self._rearm_queue) is not None:
             rearm()
         if "servicebus" in names and self._services.amqp is not None:
-            alarm = self._services.alarms["servicebus"]
-            service = self._start_servicebus(is_seeded=True)
-            self.close_servicebus("The namespace was exchanged.")
-            alarm.ring = _nothing
-            alarm.cancel()
-            self._serve_servicebus(service)
+            self._namespaces.reload()
 
     def close_servicebus(self, reason: str) -> None:
         """Close the connections of Service Bus, with an error after which clients connect again."""
-        service = self._services.amqp
-        assert isinstance(service, ServiceBusService), "it runs"
-        service.close(reason)
+        self._namespaces.close(reason)
+
+    @property
+    def namespaces(self) -> Namespaces:
+        """The namespaces of Service Bus."""
+        return self._namespaces
 
     def _build_entra(self) -> None:
         """The authority whose tokens all services trust; it is there whichever of them run."""
@@ -239,65 +246,26 @@ class Builder:
 
     def _build_servicebus(self) -> None:
         try:
-            service = self._start_servicebus()
+            self._namespaces.start()
         except SeedError as error:
             raise StartupError(str(error)) from error
         except StorageError as error:
             raise StartupError(f"the store cannot take the entities to start with: {error}") from error
-        self._serve_servicebus(service)
+        self._services.porters["servicebus"] = NamespacePorter(self._generations, ROOT)
 
-    def _start_servicebus(self, *, is_seeded: bool = False) -> ServiceBusService:
-        """Make the service on what the store holds for it, seeded if it was not. Raises SeedError, StorageError."""
+    def _servicebus_settings(self) -> ServiceBusSettings:
         given = self._settings
         keys = [
             AccessKey(key.name, key.key, rights_called(key.rights))
             for key in (given.servicebus_key, *given.servicebus_keys)
         ]
-        settings = ServiceBusSettings(
+        return ServiceBusSettings(
             given.auth,
             tuple(keys),
             self._accounts.tokens,
             Quotas() if given.strict_quotas else None,
             TIERS[given.servicebus_tier],
         )
-        context, alarm = self._context("servicebus")
-        service = ServiceBusService(context, settings)
-        alarm.ring = service.expire
-        if is_seeded:
-            service.resume()
-        else:
-            service.start(self._seeds)
-        commit(self._transactions)
-        return service
-
-    def _serve_servicebus(self, service: ServiceBusService) -> None:
-        """Let clients that connect from now on have this service."""
-        self._services.amqp = service
-        self._services.http["servicebus"] = service.admin
-        self._services.routes["servicebus"] = ServiceBusCalls(service.desk).routes()
-        self._services.sweeps["servicebus"] = lambda writer: service.sweep(writer, SWEEP_RECORDS)
-        self._services.porters["servicebus"] = NamespacePorter(self._generations)
-
-    def renew_servicebus(self) -> None:
-        """Empty Service Bus and seed it again; its clients are cut off, and connect again. Raises StorageError.
-
-        When the store fails, all is as it was.
-        """
-        old, alarm = self._services.amqp, self._services.alarms["servicebus"]
-        assert isinstance(old, ServiceBusService), "it runs"
-        self._transactions.commit()
-        try:
-            with self._transactions.writer() as writer:
-                self._generations.renew(writer, "servicebus")
-            service = self._start_servicebus()
-        except StorageError:
-            self._services.alarms["servicebus"].cancel()
-            self._services.alarms["servicebus"] = alarm
-            raise
-        old.close("The namespace was reset.")
-        alarm.ring = _nothing
-        alarm.cancel()
-        self._serve_servicebus(service)
 
     def _context(self, name: str) -> tuple[ServiceContext, LoopAlarm]:
         alarm = self._services.alarms[name] = LoopAlarm(self._loop, self._clock)
@@ -330,4 +298,4 @@ def commit(transactions: TickTransactions) -> None:
 
 
 def _nothing() -> None:
-    """What an alarm does whose service is gone, and what follows a commit that only its failure is asked of."""
+    """What follows a commit that only its failure is asked of."""

@@ -69,6 +69,11 @@ class LoopAlarm:
         if delay == 0.0 or not self._clock.is_frozen:
             self._handle = self._loop.call_later(min(delay, DELAY_SECONDS_MAX), self._fire)
 
+    def silence(self) -> None:
+        """Ring for nobody any more: the service is gone."""
+        self.ring = _nothing
+        self.cancel()
+
     def _fire(self) -> None:
         self._handle = None
         if self.at is not None and self._clock.now() < self.at:

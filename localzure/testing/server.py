@@ -58,6 +58,7 @@ class LocalZure:
         durability: str | None = None,
         env: Mapping[str, str] | None = None,
         accounts_on_first_use: bool = False,
+        namespaces_on_first_use: bool = False,
         extra_args: Sequence[str] = (),
         start_seconds_max: float = START_SECONDS_MAX,
         stop_seconds_max: float = STOP_SECONDS_MAX,
@@ -79,7 +80,9 @@ class LocalZure:
             self._seeds.append(self._write("queues.json", _queues_seed(queues)))
         self._config = self._write("config.json", config) if isinstance(config, Mapping) else config
         self._env = dict(env or {})
-        self._extra_args = [*(["--accounts-on-first-use"] if accounts_on_first_use else []), *extra_args]
+        self._extra_args = ["--accounts-on-first-use"] if accounts_on_first_use else []
+        self._extra_args += ["--namespaces-on-first-use"] if namespaces_on_first_use else []
+        self._extra_args += extra_args
         self._admin_token = self._env.get("LOCALZURE_ADMIN_TOKEN")
         self._start_seconds_max = start_seconds_max
         self._stop_seconds_max = stop_seconds_max
@@ -245,12 +248,12 @@ class LocalZure:
         """The server's virtual time: freeze, set and advance it instead of waiting."""
         return ServerClock(self._client)
 
-    def reset(self, service: str | None = None, account: str | None = None) -> None:
-        """Empty everything, one service (`blob`, `queue`, `table`, `servicebus`), one storage account, or both.
+    def reset(self, service: str | None = None, account: str | None = None, namespace: str | None = None) -> None:
+        """Empty everything, a service (`blob`, `queue`, `table`, `servicebus`), a storage account, or a namespace.
 
         The seeds are applied again; the process, its ports and its clock go on. Raises `localzure.client.ClientError`.
         """
-        wanted = {"service": service, "account": account}
+        wanted = {"service": service, "account": account, "namespace": namespace}
         self._client().call("POST", "reset", {name: value for name, value in wanted.items() if value is not None})
 
     def snapshot(self, name: str) -> None:
@@ -260,6 +263,15 @@ class LocalZure:
     def restore(self, name: str) -> None:
         """Go back to a snapshot. Raises `localzure.client.ClientError`."""
         self._client().call("POST", f"snapshots/{name}/restore")
+
+    def namespace_connection_string(self, namespace: str) -> str:
+        """For Service Bus clients of a namespace of its own, on a server with `namespaces_on_first_use`.
+
+        They connect where their option for another endpoint says: `custom_endpoint_address` in Python, with
+        `endpoints["amqp"]`.
+        """
+        key = self.connection_strings["servicebus"].partition(";")[2]
+        return f"Endpoint=sb://{namespace}.servicebus.localhost;{key}"
 
     @property
     def data_dir(self) -> Path | None:

@@ -11,8 +11,7 @@ from localzure.server.own_api.routes import InvalidCallError, OwnApiError, Route
 from localzure.server.services import commit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from localzure.server.namespaces import Namespaces
     from localzure.server.own_api.routes import OwnCall
     from localzure.server.services import Services
     from localzure.server.transactions import TickTransactions
@@ -26,10 +25,12 @@ _NAMESPACE = "servicebus"
 
 
 class Reset(msgspec.Struct, forbid_unknown_fields=True):
-    """What `POST reset` asks for: both together are one service of one account."""
+    """What `POST reset` asks for: service and account together are one service of one account."""
 
     service: str | None = None
     account: str | None = None
+    namespace: str | None = None
+    """A namespace of Service Bus; an empty text is the one that every server has."""
 
 
 class ResetCalls:
@@ -39,17 +40,14 @@ class ResetCalls:
         self,
         services: Services,
         transactions: TickTransactions,
-        renew_servicebus: Callable[[], None],
+        namespaces: Namespaces,
         changing: asyncio.Lock,
     ) -> None:
-        """`renew_servicebus` empties and seeds the namespace, in one step, and raises StorageError.
-
-        `changing` is held while the state as a whole is changed.
-        """
+        """`changing` is held while the state as a whole is changed."""
         self._changing = changing
         self._services = services
         self._transactions = transactions
-        self._renew_servicebus = renew_servicebus
+        self._namespaces = namespaces
 
     def routes(self) -> list[Route]:
         """The calls."""
@@ -65,13 +63,19 @@ class ResetCalls:
         async with self._changing:
             for name in names:
                 if name == _NAMESPACE:
-                    self._renew_servicebus()
+                    await self._renew(wanted.namespace)
                 else:
                     await self._empty(name, wanted.account)
         return {"reset": names, "account": wanted.account}
 
     def _named(self, wanted: Reset) -> list[str]:
         """The services that are meant. Raises OwnApiError."""
+        if wanted.namespace is not None:
+            if wanted.account is not None or wanted.service not in (None, _NAMESPACE):
+                raise InvalidCallError("A namespace is of Service Bus alone.")
+            if self._services.amqp is None or wanted.namespace.lower() not in self._namespaces.names():
+                raise OwnApiError(404, "NamespaceNotFound", f"There is no namespace {wanted.namespace!r}.")
+            return [_NAMESPACE]
         running = [*self._services.empties, *([_NAMESPACE] if self._services.amqp is not None else [])]
         if wanted.service is None:
             # Keys are no content: tokens of clients that go on stay good.
@@ -81,6 +85,11 @@ class ResetCalls:
         if wanted.account is not None and wanted.service not in STORAGE_SERVICES:
             raise InvalidCallError(f"The service {wanted.service} has no storage accounts.")
         return [wanted.service]
+
+    async def _renew(self, name: str | None) -> None:
+        for each in self._namespaces.names() if name is None else [name.lower()]:
+            self._namespaces.renew(each)
+            await asyncio.sleep(0)
 
     async def _empty(self, name: str, account: str | None) -> None:
         """Take everything away in steps, between which others have their turn."""
