@@ -53,8 +53,8 @@ class Open:
     deadline: int | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
     """(queue, body)."""
-    settled: list[tuple[str, Disposition]] = field(default_factory=list)
-    """(body, how)."""
+    settled: list[tuple[str, Disposition, bytes]] = field(default_factory=list)
+    """(body, how, the token of the lock that was held)."""
 
 
 class _TransactionMachine(RuleBasedStateMachine):
@@ -157,7 +157,7 @@ class _TransactionMachine(RuleBasedStateMachine):
             assert is_taken
         else:
             assert not is_taken
-            one.settled.append((text, how))
+            one.settled.append((text, how, kept.token))
         self.world.commit()
         self.began(one)
 
@@ -165,7 +165,7 @@ class _TransactionMachine(RuleBasedStateMachine):
     def commit(self, one: Open, fails: bool) -> None:
         if self.is_over(one):
             return
-        can_be = all(self.kept[text].token is not None for text, _ in one.settled)
+        can_be = all(text in self.kept and self.kept[text].token == token for text, _, token in one.settled)
         told: list[str] = []
         self.disk.failing = fails
         try:
@@ -179,7 +179,7 @@ class _TransactionMachine(RuleBasedStateMachine):
         if told == ["done"]:
             for name, text in one.sent:
                 self.kept[text] = Kept(name)
-            for text, how in one.settled:
+            for text, how, _ in one.settled:
                 self.come_true(text, how)
 
     @rule(one=consumes(opened))
@@ -244,9 +244,10 @@ class _TransactionMachine(RuleBasedStateMachine):
         return [text for text, kept in self.kept.items() if kept.token is not None]
 
     def is_in_transaction(self, text: str) -> bool:
-        return any(
-            text == settled for one in list(self.open_ones) if not self.is_over(one) for settled, _ in one.settled
-        )
+        """Whether it is settled in a transaction by the lock that is held, not by one that has ended."""
+        token = self.kept[text].token
+        open_ones = [one for one in list(self.open_ones) if not self.is_over(one)]
+        return any(token == settled for one in open_ones for _, _, settled in one.settled)
 
     def began(self, one: Open) -> None:
         one.deadline = self.now + DURATION if one.deadline is None else one.deadline

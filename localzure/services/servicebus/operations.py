@@ -19,7 +19,7 @@ from localzure.services.servicebus.engine.scheduling import cancel, find_schedul
 from localzure.services.servicebus.engine.session_states import get_state, list_sessions, set_state
 from localzure.services.servicebus.engine.sessions import renew_session, require_held, require_session_id
 from localzure.services.servicebus.engine.settlement import Disposition, require_locks, settle
-from localzure.services.servicebus.engine.transactions import require_free, settle_in, take_messages
+from localzure.services.servicebus.engine.transactions import require_free, require_there, settle_in, take_messages
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.operation import Operation, Request, Response, mapping_in, number_in
 from localzure.services.servicebus.rule_operations import add, enumerate_rules, remove
@@ -198,7 +198,13 @@ def _schedule_message_in(request: Request, transaction: Transaction) -> Response
         admit_all(turn, queue, 0, message)
     take_messages(request.broker, transaction, messages)
     numbers = [turn.take_number(queue) for _ in messages]
-    transaction.steps.append(lambda later: schedule(later, queue, messages, request.broker.entropy, numbers))
+
+    def step(later: Turn) -> None:
+        require_there(later, queue)
+        require_sendable(queue, queue.path)
+        schedule(later, queue, messages, request.broker.entropy, numbers)
+
+    transaction.steps.append(step)
     return Response(200, {"sequence-numbers": Array(numbers, int)})
 
 

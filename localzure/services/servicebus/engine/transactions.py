@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from localzure.services.interface import SECOND
 from localzure.services.servicebus.addresses import split_subscription
 from localzure.services.servicebus.engine.deadlines import Deadlines
+from localzure.services.servicebus.engine.limits import require_sendable
 from localzure.services.servicebus.engine.messages import admit_all, send
 from localzure.services.servicebus.engine.settlement import require_settleable, settle
 from localzure.services.servicebus.engine.via import send_via
@@ -149,10 +150,22 @@ def send_in(
     """
     count = len(admit_all(turn, queue, message_format, payload))
     _take(broker, transaction, count, len(payload))
-    if destination is None:
-        transaction.steps.append(lambda later: send(later, queue, message_format, payload, broker.entropy))
-    else:
-        transaction.steps.append(lambda later: send_via(later, queue, destination, message_format, payload))
+
+    def step(later: Turn) -> None:
+        require_there(later, queue)
+        require_sendable(queue, queue.path)
+        if destination is None:
+            send(later, queue, message_format, payload, broker.entropy)
+        else:
+            send_via(later, queue, destination, message_format, payload)
+
+    transaction.steps.append(step)
+
+
+def require_there(turn: Turn, queue: Queue) -> None:
+    """Raise ServiceBusError (ENTITY_NOT_FOUND) where an entity has gone since a step was asked for."""
+    if turn.entities.owner(turn.writer, queue.queue_id) is None:
+        raise ServiceBusError(ErrorCode.ENTITY_NOT_FOUND, entity=queue.path)
 
 
 def take_messages(broker: Broker, transaction: Transaction, payloads: list[bytes], size: int = 0) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from localzure.services.interface import SECOND
 from localzure.services.servicebus.amqp import transactions
-from localzure.services.servicebus.engine.lifecycle import update_entity
+from localzure.services.servicebus.engine.lifecycle import delete_entity, update_entity
 from localzure.services.servicebus.engine.transactions import MESSAGES_MAX
-from localzure.services.servicebus.model import EntityStatus, MessageState
+from localzure.services.servicebus.model import EntityDescription, EntityStatus, MessageState
 from localzure_protocols.amqp import frames
 from localzure_protocols.amqp.codec import Array, Described, Symbol, Timestamp, Ulong, decode_all, encode
 from localzure_protocols.amqp.message import (
@@ -245,16 +245,60 @@ def test_a_commit_that_cannot_be_is_rolled_back_whole(world: World, wire: Transa
     assert wire.discharge(transaction).condition == "amqp:transaction:unknown-id"
 
 
-def test_a_commit_into_an_entity_that_has_gone_is_rolled_back(world: World, wire: TransactionWire) -> None:
-    world.create("r", status=EntityStatus.ACTIVE)
+@pytest.mark.parametrize("how", ["deleted", "disabled"])
+def test_a_commit_into_an_entity_that_takes_nothing_any_more_is_rolled_back(
+    world: World, wire: TransactionWire, how: str
+) -> None:
+    world.create("r")
     world.send(world.queue(), "a")
-    wire.receiver(credit=1)
-    via = wire.attach("q", sends=True, properties={Symbol("com.microsoft:transfer-destination-address"): "r"})
+    receiver, sender = wire.receiver(credit=1), wire.sender("r")
     transaction = wire.declare()
-    wire.send_in(transaction, via, message("b"))
     wire.settle_in(transaction, wire.deliveries[0], ACCEPTED)
+    wire.send_in(transaction, sender, message("b"))
+    record = world.queue("r").record
+    with world.transactions.writer() as writer:
+        if how == "deleted":
+            delete_entity(world.broker, writer, record)
+        else:
+            update_entity(world.broker, writer, record, EntityDescription(status=EntityStatus.SEND_DISABLED))
+    world.commit()
+    answer = wire.discharge(transaction)
+    assert (answer.outcome, answer.condition) == (REFUSED, "amqp:transaction:rollback")
+    assert active(world) == ["a"]
+    wire.flow(receiver, 1)
+    assert len(wire.deliveries) == 1, "the lock is still held"
+
+
+def test_a_message_of_a_session_and_its_state_are_settled_together(world: World, wire: TransactionWire) -> None:
+    world.create("sessions", requires_session=True)
+    world.send(world.queue("sessions"), "a", group_id="s")
+    handle = wire.attach("sessions", sends=False, source_filter={Symbol("com.microsoft:session-filter"): "s"})
+    wire.flow(handle, 1)
+    requests = _management(wire, "sessions/$management")
+    (delivery,) = wire.deliveries
+    transaction = wire.declare()
+    wire.settle_in(transaction, delivery, ACCEPTED)
+    asked = {"session-id": "s", "session-state": b"done"}
+    assert wire.ask_in(transaction, requests, "set-session-state", asked).application_properties()["statusCode"] == 200
+    wire.send(requests, request("get-session-state", {"session-id": "s"}))
+    assert wire.deliveries[-1].message.value() == {"session-state": None}
+    assert active(world, "sessions") == ["a"]
     assert wire.discharge(transaction).outcome == TAKEN
-    assert (active(world), active(world, "r")) == ([], ["b"])
+    wire.send(requests, request("get-session-state", {"session-id": "s"}))
+    assert wire.deliveries[-1].message.value() == {"session-state": b"done"}
+    assert active(world, "sessions") == []
+
+
+def test_a_session_that_is_let_go_takes_its_transactions_with_it(world: World, wire: TransactionWire) -> None:
+    world.create("sessions", requires_session=True)
+    world.send(world.queue("sessions"), "a", group_id="s")
+    handle = wire.attach("sessions", sends=False, source_filter={Symbol("com.microsoft:session-filter"): "s"})
+    wire.flow(handle, 1)
+    transaction = wire.declare()
+    wire.settle_in(transaction, wire.deliveries[0], ACCEPTED)
+    wire.detach(handle)
+    assert wire.discharge(transaction).condition == "amqp:transaction:rollback"
+    assert active(world, "sessions") == ["a"]
 
 
 def test_a_store_that_fails_undoes_all_of_it(world: World, wire: TransactionWire) -> None:
