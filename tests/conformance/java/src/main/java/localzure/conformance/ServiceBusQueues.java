@@ -18,6 +18,7 @@ import com.azure.messaging.servicebus.ServiceBusProcessorClient;
 import com.azure.messaging.servicebus.ServiceBusException;
 import com.azure.messaging.servicebus.ServiceBusFailureReason;
 import com.azure.messaging.servicebus.ServiceBusReceivedMessage;
+import com.azure.messaging.servicebus.ServiceBusReceiverAsyncClient;
 import com.azure.messaging.servicebus.ServiceBusReceiverClient;
 import com.azure.messaging.servicebus.ServiceBusSenderClient;
 import com.azure.messaging.servicebus.administration.models.CreateQueueOptions;
@@ -40,6 +41,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import reactor.core.publisher.Mono;
 
 /** Queues of Service Bus with azure-messaging-servicebus: sending, settling, peeking, scheduling, deferring, dead letters. */
 final class ServiceBusQueues {
@@ -56,6 +58,7 @@ final class ServiceBusQueues {
         scenario("receives several deferred messages", ServiceBusQueues::deferring);
         scenario("dead-letters after too many deliveries, and when the time to live is over", ServiceBusQueues::deadLetters);
         scenario("processes messages with many at once", ServiceBusQueues::processing);
+        scenario("receives asynchronously, and renews locks meanwhile", ServiceBusQueues::asynchronous);
         scenario("waits for what is sent after a receiver has waited in vain", ServiceBusQueues::waiting);
         scenario("names its refusals as Azure does", ServiceBusQueues::refusals);
         Scenarios.end();
@@ -242,6 +245,22 @@ final class ServiceBusQueues {
         }
         equal(List.of(), List.copyOf(errors));
         equal(IntStream.range(0, 20).boxed().toList(), seen.stream().map(Integer::valueOf).sorted().toList());
+    }
+
+    private static void asynchronous() {
+        String queue = freshQueue(new CreateQueueOptions().setLockDuration(Duration.ofSeconds(5)));
+        send(queue, IntStream.range(0, 50).mapToObj(Integer::toString).toArray(String[]::new));
+        try (ServiceBusReceiverAsyncClient receiver = builder().receiver().queueName(queue)
+            .disableAutoComplete().maxAutoLockRenewDuration(Duration.ofMinutes(1)).buildAsyncClient()) {
+            List<String> seen = receiver.receiveMessages().take(50)
+                .delayUntil(message -> message.getSequenceNumber() == 1 ? Mono.delay(Duration.ofSeconds(6)) : Mono.empty())
+                .concatMap(message -> receiver.complete(message).thenReturn(message.getBody().toString()))
+                .collectList().block(Duration.ofSeconds(40));
+            equal(IntStream.range(0, 50).mapToObj(Integer::toString).toList(), seen);
+        }
+        try (ServiceBusReceiverClient receiver = receiver(queue)) {
+            equal(List.of(), bodies(receiver.peekMessages(10)));
+        }
     }
 
     private static void waiting() throws InterruptedException {

@@ -14,6 +14,7 @@ import com.azure.core.amqp.exception.AmqpErrorCondition;
 import com.azure.core.amqp.exception.AmqpException;
 import com.azure.messaging.servicebus.ServiceBusException;
 import com.azure.messaging.servicebus.ServiceBusMessage;
+import com.azure.messaging.servicebus.ServiceBusProcessorClient;
 import com.azure.messaging.servicebus.ServiceBusReceivedMessage;
 import com.azure.messaging.servicebus.ServiceBusReceiverClient;
 import com.azure.messaging.servicebus.ServiceBusSenderClient;
@@ -25,7 +26,13 @@ import java.time.Duration;
 import java.time.OffsetDateTime;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** Sessions of Service Bus with azure-messaging-servicebus. */
 final class ServiceBusSessions {
@@ -39,6 +46,7 @@ final class ServiceBusSessions {
         scenario("refuses a session that somebody else holds, and renews its lock", ServiceBusSessions::held);
         scenario("settles, defers, peeks and dead-letters inside a session", ServiceBusSessions::settling);
         scenario("schedules into a session", ServiceBusSessions::scheduling);
+        scenario("processes several sessions at once, each in order", ServiceBusSessions::processing);
         scenario("refuses what does not fit the queue's sessions", ServiceBusSessions::refusals);
         Scenarios.end();
     }
@@ -155,6 +163,32 @@ final class ServiceBusSessions {
             equal("later", session.getSessionId());
             equal(List.of("soon"), bodies(receive(session, 1)));
         }
+    }
+
+    private static void processing() throws InterruptedException {
+        String queue = queue();
+        Map<String, List<String>> seen = new ConcurrentHashMap<>();
+        Queue<Throwable> errors = new ConcurrentLinkedQueue<>();
+        CountDownLatch all = new CountDownLatch(25);
+        try (ServiceBusProcessorClient processor = builder().sessionProcessor().queueName(queue).maxConcurrentSessions(3)
+            .sessionIdleTimeout(Duration.ofMillis(500))
+            .processMessage(context -> {
+                ServiceBusReceivedMessage message = context.getMessage();
+                seen.computeIfAbsent(message.getSessionId(), id -> new CopyOnWriteArrayList<>()).add(message.getBody().toString());
+                all.countDown();
+            })
+            .processError(context -> errors.add(context.getException()))
+            .buildProcessorClient()) {
+            processor.start();
+            for (int session = 0; session < 5; session += 1) {
+                send(queue, "s" + session, "1", "2", "3", "4", "5");
+            }
+            check(all.await(30, TimeUnit.SECONDS), seen + " came");
+            processor.stop();
+        }
+        equal(List.of(), List.copyOf(errors));
+        equal(5, seen.size());
+        seen.values().forEach(bodies -> equal(List.of("1", "2", "3", "4", "5"), bodies));
     }
 
     private static void refusals() {
