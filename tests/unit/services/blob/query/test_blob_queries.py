@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from io import BytesIO
+
+import nanoarrow
 import pytest
+from nanoarrow.ipc import InputStream
 
 from localzure.services.blob.query.splitting import SPLIT_BYTES_MIN
 from tests.blob_queries import CSV, HEADED, JSON, ask
@@ -263,3 +268,25 @@ def test_a_long_query_is_read_in_steps(world: BlobWorld) -> None:
     sums = " OR ".join(["_1 = 'x'"] * 90)
     asked = ask(world, "box/people", f"SELECT {','.join([f'({sums})'] * 40)} FROM BlobStorage")
     assert asked.errors == [("ParseError", True, 0)]
+
+
+def test_an_arrow_stream_is_read_by_another_implementation(world: BlobWorld) -> None:
+    world.put("box/typed", b"7,x,true,1.5,12.34,2020-01-02T03:04:05Z\n\n8,,false,2,5,1969-12-31T\n")
+    kinds = ["int64", "string", "bool", "double", "decimal", "timestamp[ms]", "int64"]
+    fields = "".join(
+        f"<Field><Type>{kind}</Type><Name>c{number}</Name><Precision>6</Precision><Scale>2</Scale></Field>"
+        for number, kind in enumerate(kinds)
+    )
+    arrow = f"<Format><Type>arrow</Type><ArrowConfiguration><Schema>{fields}</Schema></ArrowConfiguration></Format>"
+    select = "SELECT _1, _2, _3, _4, _5, _6, NULLIF(_1, 7) FROM BlobStorage"
+    asked = ask(world, "box/typed", select, CSV, arrow)
+    with nanoarrow.ArrayStream(InputStream.from_readable(BytesIO(asked.data))) as stream:
+        rows = [row for chunk in stream.read_all().iter_chunks() for row in chunk.to_pylist()]
+    assert [list(row.values())[:4] for row in rows] == [[7, "x", True, 1.5], [8, "", False, 2.0]]
+    assert [row["c5"].timestamp() for row in rows] == [
+        datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp(),
+        datetime(1969, 12, 31, tzinfo=UTC).timestamp(),
+    ]
+    assert [row["c6"] for row in rows] == [None, 8]
+    wrong = ask(world, "box/typed", "SELECT _2 FROM BlobStorage", CSV, arrow)
+    assert wrong.errors == [("InvalidTypeConversion", True, 0)]
