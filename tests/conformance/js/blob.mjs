@@ -303,3 +303,25 @@ await scenario("reads and sets the properties of the service", async () => {
   await service.setProperties({ ...before, cors: [] });
   assert.equal((await service.getAccountInfo()).accountKind, "StorageV2");
 });
+
+await scenario("queries what is in a blob", async () => {
+  const container = await freshContainer();
+  const blob = container.getBlockBlobClient("rows");
+  const rows = Array.from({ length: 30_000 }, (_, number) => `${number},${number % 7}\n`).join("");
+  await blob.upload(rows, rows.length);
+  let loaded = 0;
+  const errors = [];
+  const options = { onProgress: (progress) => { loaded = progress.loadedBytes; }, onError: (error) => errors.push(error) };
+  const query = async (expression, more) => {
+    const { readableStreamBody } = await blob.query(expression, { ...options, ...more });
+    return (await all(readableStreamBody)).join("");
+  };
+  const found = await query("SELECT _1 FROM BlobStorage WHERE _2 = 3");
+  assert.equal(found.split("\n").length, 4287);
+  assert.equal(loaded, rows.length);
+  const json = { outputTextConfiguration: { kind: "json", recordSeparator: "\n" } };
+  assert.equal(await query("SELECT * FROM BlobStorage LIMIT 1", json), '{"_1":"0","_2":"0"}\n');
+  assert.deepEqual(errors, []);
+  assert.equal(await query("SELECT _3 FROM BlobStorage LIMIT 1"), "");
+  assert.equal(errors[0].name, "InvalidColumnOrdinal");
+});
