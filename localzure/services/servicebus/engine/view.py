@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from localzure.services.servicebus.durations import FOREVER
 from localzure.services.servicebus.engine.contents import is_shared, reference_of
@@ -71,7 +72,9 @@ class StoredView:
     def system(self, name: str) -> Any:
         """See `MessageView`."""
         if (of_message := PROPERTIES.get(name)) is not None:
-            return self._property(PROPERTY_INDEX[of_message])
+            value = self._property(PROPERTY_INDEX[of_message])
+            # An id may be a number or a UUID in AMQP, and is text in Azure.
+            return str(value) if isinstance(value, int | UUID) else value
         if (of_annotations := ANNOTATIONS.get(name)) is not None:
             return annotation(self._value, of_annotations)
         reader = _OTHERS.get(name)
