@@ -74,7 +74,7 @@ def clear(engine: Engine, writer: Writer, place: Place) -> None:
 
 def settle(record: BlobRecord, now: Instant) -> BlobRecord | None:
     """Return a record as time has made it: rehydrated where that is done, None where it has expired."""
-    if record.expires is not None and record.expires <= now:
+    if record.expires is not None and immutability.has_expired(record, now):
         return None
     if record.rehydration is not None and record.rehydration.done <= now:
         record.tier = record.rehydration.tier

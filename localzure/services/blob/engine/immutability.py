@@ -2,7 +2,7 @@
 
 A blob, snapshot or version under a policy that has not ended, or under a hold, is neither changed nor deleted, and its
 container is not deleted. Where the account keeps versions, what replaces such a blob leaves it as a version, so it may
-be replaced.
+be replaced. Nor does it expire before that.
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from localzure_storage.store import Reader
 
 _decode = msgspec.msgpack.Decoder(BlobRecord).decode
+
+
+def has_expired(record: BlobRecord, now: Instant) -> bool:
+    """Whether a blob's expiry has come, and nothing keeps the blob beyond it."""
+    if record.expires is None or record.expires > now or record.legal_hold:
+        return False
+    return record.immutable_until is None or record.immutable_until <= now
 
 
 def check_mutable(record: BlobRecord, now: Instant) -> None:

@@ -102,6 +102,8 @@ def set_immutability(engine: Engine, writer: Writer, command: SetImmutability, m
         raise BlobError("InvalidHeaderValue", HeaderName="x-ms-immutability-policy-until-date")
     record.immutable_until, record.immutability_mode = command.until, command.mode
     containers.note_immutable(engine, writer, command.target, record)
+    if record.expires is not None:  # it does so once nothing keeps it any more
+        due.remember(engine, writer, Instant(max(record.expires, record.immutable_until or 0)), key)
     blobs.save(writer, key, record)
     return record
 
@@ -112,6 +114,8 @@ def set_legal_hold(engine: Engine, writer: Writer, command: SetLegalHold, moment
     key, record = blobs.find(engine, writer, command.target, moment.now)
     record.legal_hold = command.holds
     containers.note_immutable(engine, writer, command.target, record)
+    if record.expires is not None:  # it does so once nothing keeps it any more
+        due.remember(engine, writer, Instant(max(record.expires, record.immutable_until or 0)), key)
     blobs.save(writer, key, record)
     return record
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from localzure.services.blob.engine import due, remains
+from localzure.services.blob.engine import due, immutability, remains
 from localzure.services.blob.model import BlobRecord, ContainerRecord, Remains, StagingRecord
 from localzure.services.interface import Instant
 
@@ -52,7 +52,8 @@ def _end_container(engine: Engine, writer: Writer, key: bytes, value: bytes, now
 
 def _end_blob(engine: Engine, writer: Writer, key: bytes, value: bytes, now: Instant) -> None:
     record = _decode_blob(value)
-    if any(end is not None and end <= now for end in (record.expires, record.restorable_until)):
+    has_ended = record.restorable_until is not None and record.restorable_until <= now
+    if has_ended or immutability.has_expired(record, now):
         remains.discard(engine, writer, record)
         writer.delete(key)
 

@@ -86,6 +86,24 @@ def test_a_blob_that_never_expires_any_more_stays(world: BlobWorld) -> None:
     assert world.get("box/blob").status == 200
 
 
+def test_what_is_held_expires_later(world: BlobWorld) -> None:
+    world.container()
+    before = keys(world)
+    for name in ("held", "kept"):
+        world.put(f"box/{name}", b"x" * 10_000)
+        expire(world, f"box/{name}", 5000)
+    assert world.ask("PUT", "box/held", "comp=legalhold", {"x-ms-legal-hold": "true"}).status == 200
+    until = {"x-ms-immutability-policy-until-date": "Thu, 01 Jan 2026 00:01:00 GMT"}
+    assert world.ask("PUT", "box/kept", "comp=immutabilityPolicies", until).status == 200
+    world.clock.advance(6)
+    world.sweep()
+    assert [world.get(f"box/{name}").status for name in ("held", "kept")] == [200, 200]
+    assert world.ask("PUT", "box/held", "comp=legalhold", {"x-ms-legal-hold": "false"}).status == 200
+    world.clock.advance(60)
+    assert [world.get(f"box/{name}").status for name in ("held", "kept")] == [404, 404]
+    assert keys(world) == before
+
+
 def test_a_snapshot_outlives_the_expiry_of_its_blob(world: BlobWorld) -> None:
     world.container()
     world.put("box/blob", b"x" * 10_000)
