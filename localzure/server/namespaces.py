@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ServiceContext,
         ServiceError,
     )
+    from localzure.services.servicebus.desk import Desk
     from localzure.services.servicebus.seed import EntitySeed
     from localzure.services.servicebus.settings import ServiceBusSettings
     from localzure_protocols.amqp.connection import AmqpConnection
@@ -174,6 +175,11 @@ class Namespaces:
         """The one that every server has."""
         return self._served[DEFAULT]
 
+    def _desk_of(self, name: str) -> Desk | None:
+        """What the own API does with a namespace by its name; an empty name is the default one's."""
+        found = self._served.get(name or DEFAULT)
+        return None if found is None else found.desk
+
     def _make(self, name: str, *, is_seeded: bool) -> ServiceBusService:
         context, alarm = self._parts.context(part_of(name))
         service = ServiceBusService(context, self._parts.settings())
@@ -193,7 +199,7 @@ class Namespaces:
         if name == DEFAULT:
             services.amqp = self if self._on_first_use else service
             services.http["servicebus"] = self if self._on_first_use else service.admin
-            services.routes["servicebus"] = ServiceBusCalls(service.desk).routes()
+            services.routes["servicebus"] = ServiceBusCalls(self._desk_of).routes()
 
 
 class _NamespacePeer:

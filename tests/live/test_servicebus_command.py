@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -59,6 +60,20 @@ def test_looking_sending_and_clearing_up(azure: LocalZure) -> None:
     assert run(azure, "purge", "orders", "--yes", "--dead-letter", "--json") == '{\n  "purged": 0\n}\n'
     assert run(azure, "requeue", "orders") == "requeued 0 messages of orders\n"
     assert run(azure, "peek", "orders") == "There is no message.\n"
+
+
+def test_namespaces_by_their_names() -> None:
+    with LocalZure(queues=["orders"], extra_args=["--auth", "off", "--namespaces-on-first-use"]) as server:
+        request = Request(f"{server.endpoints['servicebus'].rstrip('/')}/orders/messages", b"for a team", method="POST")
+        request.add_header("host", "team.servicebus.localhost")
+        with urlopen(request) as reply:
+            assert reply.status == 201
+        [message] = json.loads(run(server, "peek", "orders", "--namespace", "team", "--json"))
+        assert message["body"] == "for a team"
+        assert run(server, "peek", "orders") == "There is no message.\n"
+        assert run(server, "purge", "orders", "--yes") == "purged 0 messages of orders\n"
+        assert run(server, "purge", "orders", "--yes", "--namespace", "team") == "purged 1 message of orders\n"
+        assert "no Service Bus namespace 'nobody'" in run(server, "list", "--namespace", "nobody", status=2)
 
 
 def test_what_is_not_there_is_one_line(azure: LocalZure) -> None:

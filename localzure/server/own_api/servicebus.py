@@ -30,10 +30,11 @@ _CODES = {
 
 
 class ServiceBusCalls:
-    """The calls, for one namespace."""
+    """The calls. Their parameter `namespace` names one beside the default, where there are several."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, find: Callable[[str], Desk | None]) -> None:
+        """`find` gives the desk of a namespace by its name, that of the default one for an empty name."""
+        self._find = find
 
     def routes(self) -> list[Route]:
         """The calls."""
@@ -46,30 +47,39 @@ class ServiceBusCalls:
             Route("POST", "servicebus/requeue/{path*}", self._requeue),
         ]
 
+    def _desk(self, call: OwnCall) -> Desk:
+        name = call.query.get("namespace", "")
+        desk = self._find(name)
+        if desk is None:
+            raise OwnApiError(404, "NamespaceNotFound", f"There is no Service Bus namespace {name!r}.")
+        return desk
+
     def _entities(self, call: OwnCall) -> Result:
         skip, top = _number(call, "skip", 0), _number(call, "top", PAGE_MAX)
-        found, has_more = self._desk.entities(skip, top)
+        found, has_more = self._desk(call).entities(skip, top)
         return {"entities": found, "next": skip + len(found) if has_more else None}
 
     def _entity(self, call: OwnCall) -> Result:
-        return self._desk.entity(call.names["path"])
+        return self._desk(call).entity(call.names["path"])
 
     def _peek(self, call: OwnCall) -> Result:
         first, top = _number(call, "from", 0), _number(call, "top", PAGE_MAX)
-        messages, following = self._desk.peek(call.names["path"], first, top)
+        messages, following = self._desk(call).peek(call.names["path"], first, top)
         return {"messages": messages, "next": following}
 
     def _send(self, call: OwnCall) -> Result:
         given = read_json(call.body)
         messages = given if isinstance(given, list) else [given]
-        self._desk.send(call.names["path"], messages)
+        self._desk(call).send(call.names["path"], messages)
         return {"sent": len(messages)}
 
     async def _purge(self, call: OwnCall) -> Result:
-        return {"purged": await _steps(lambda place: self._desk.purge(call.names["path"], place))}
+        desk, path = self._desk(call), call.names["path"]
+        return {"purged": await _steps(lambda place: desk.purge(path, place))}
 
     async def _requeue(self, call: OwnCall) -> Result:
-        return {"requeued": await _steps(lambda place: self._desk.requeue(call.names["path"], place))}
+        desk, path = self._desk(call), call.names["path"]
+        return {"requeued": await _steps(lambda place: desk.requeue(path, place))}
 
 
 async def _steps(step: Callable[[Place | None], Step]) -> int:
