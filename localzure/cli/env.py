@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
+from localzure.cli import surroundings
 from localzure.cli.endpoint import talks_to_server
 
 if TYPE_CHECKING:
@@ -40,14 +43,20 @@ SHELLS: Mapping[str, Callable[[str, str], str]] = {
     default="powershell" if sys.platform == "win32" else "sh",
     help="Whose words to print (default sh; powershell on Windows).",
 )
+@click.option("--proxy", is_flag=True, help="Also print what lets unchanged programs take the server for Azure.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
 @talks_to_server
-def env(client: OwnApiClient, shell: str, as_json: bool) -> None:
+def env(client: OwnApiClient, shell: str, proxy: bool, as_json: bool) -> None:
     """Print every connection string of a running server, as environment variables.
 
     For example: eval "$(localzure env)"
     """
-    found = variables(client.call("GET", "endpoints"))
+    told = client.call("GET", "endpoints")
+    found = variables(told)
+    if proxy:
+        gateway = told["endpoints"]["gateway"]
+        folder = Path(click.get_app_dir("localzure")) / f"trust-{urlsplit(gateway).port}"
+        found |= surroundings.variables(gateway, surroundings.write_trust(client, folder), os.environ)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

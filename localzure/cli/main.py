@@ -21,6 +21,7 @@ from localzure.cli.exits import run_command
 from localzure.cli.faults import faults
 from localzure.cli.health import health
 from localzure.cli.reset import reset
+from localzure.cli.run import run
 from localzure.cli.server import status, stop, version
 from localzure.cli.servicebus import servicebus
 from localzure.cli.snapshot import snapshot
@@ -42,6 +43,7 @@ def localzure(context: click.Context) -> None:
 
 COMMANDS = (
     start,
+    run,
     stop,
     status,
     health,

@@ -229,6 +229,10 @@ class Settings:
     """Whether it is logged who changes what."""
     otel_endpoint: str | None = None
     """Where OpenTelemetry's traces go, over OTLP on HTTP."""
+    offline: bool = False
+    """Whether the proxy refuses what is not for Azure."""
+    proxy_clients: Literal["loopback", "any"] = "loopback"
+    """Who may use the proxy."""
     rate_limits: tuple[RateLimit, ...] = ()
     breakers: BreakerRules | None = None
     """When a service that fails is left alone for a while; None is never."""

@@ -18,6 +18,7 @@ from localzure_protocols.events import (
     Body,
     Continue,
     EndBody,
+    Foreign,
     HttpEvent,
     PeerError,
     Request,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from localzure.services.interface import Clock, Entropy, HttpService
     from localzure_protocols.events import Headers
 
-    Upgrade = Callable[[Channel, Request], Driver | None]
+    Upgrade = Callable[[Channel, Request | Foreign], Driver | None]
 
 IDLE_SECONDS_MAX = 300.0
 """How long a connection is kept open between two requests."""
@@ -298,6 +299,9 @@ class HttpDriver:
             self._end_request(event.stream_id)
         elif isinstance(event, PeerError):
             self._answer_broken(event)
+        elif isinstance(event, Foreign):
+            assert self._upgrade is not None, "who asks for foreign requests takes them"
+            self._upgraded = self._upgrade(self._channel, event)
         elif isinstance(event, Writable):
             if (found := self._exchanges.get(event.stream_id)) is not None:
                 found.pump()
@@ -305,7 +309,7 @@ class HttpDriver:
             found.lost()
 
     def _begin(self, head: Request) -> None:
-        if self._upgrade is not None and b"upgrade" in {name for name, _ in head.headers}:
+        if self._upgrade is not None and (head.method == b"CONNECT" or any(n == b"upgrade" for n, _ in head.headers)):
             self._upgraded = self._upgrade(self._channel, head)
             if self._upgraded is not None:
                 return

@@ -42,6 +42,7 @@ from localzure.server.own_api.metrics import MetricsCalls
 from localzure.server.own_api.reset import ResetCalls
 from localzure.server.own_api.service import OwnApi
 from localzure.server.own_api.snapshots import SnapshotCalls
+from localzure.server.proxy import Proxy
 from localzure.server.ready import ReadyFile, connection_strings
 from localzure.server.reloading import Reloading
 from localzure.server.router import Router
@@ -55,6 +56,7 @@ from localzure.server.trust import Trust
 from localzure.server.websocket import wants_websocket, websocket_driver
 from localzure.throttling.breaker import BreakerRules
 from localzure.throttling.limits import Limits
+from localzure_protocols.events import Foreign
 from localzure_protocols.http1 import Http1Connection
 from localzure_protocols.http2 import Http2Connection
 from localzure_protocols.sniff import Wire
@@ -227,7 +229,7 @@ class Server:
         router = Router(services.http, own_api, gates, self._settings.hosts, services.accounts.use)
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon, self._observer)
         factories: dict[Wire, Callable[[Channel], Driver]] = {
-            Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(), http, upgrade),
+            Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(foreign(channel)), http, upgrade),
             Wire.HTTP2: lambda channel: HttpDriver(channel, Http2Connection(), http),
         }
         if services.amqp is not None:
@@ -236,8 +238,20 @@ class Server:
                 channel, services.serving_amqp(), container_id, loop.call_later, injector, limits
             )
 
-        def upgrade(channel: Channel, request: Request) -> Driver | None:
-            """The driver that an HTTP/1.1 request asks for by its `Upgrade` header, if it is one of ours."""
+        own_ports = {sock.getsockname()[1] for _, sock in self._sockets}
+        is_open = self._settings.proxy_clients == "any"
+        proxy = Proxy(monotonic, own_ports, is_offline=self._settings.offline, is_open=is_open)
+
+        def foreign(channel: Channel) -> Callable[[bytes], bool] | None:
+            """What tells requests for other hosts, where the server is a proxy: on the gateway."""
+            return proxy.is_foreign if channel.listener.service is None else None
+
+        def upgrade(channel: Channel, request: Request | Foreign) -> Driver | None:
+            """The driver that an HTTP/1.1 request asks for by its method or `Upgrade` header, if it is one of ours."""
+            if isinstance(request, Foreign):
+                return proxy.forward(channel)
+            if request.method == b"CONNECT":
+                return proxy.connect(channel, request, factories) if foreign(channel) else None
             if Wire.AMQP in factories and wants_websocket(request):
                 return websocket_driver(channel, request, factories[Wire.AMQP])
             core = None if channel.is_secure else Http2Connection.upgrade(request)

@@ -76,10 +76,17 @@ class PeerError:
 
 
 @dataclass(slots=True)
+class Foreign:
+    """A request in absolute form for another host has begun: its bytes are unread, for who forwards them (HTTP/1.1)."""
+
+    stream_id: int
+
+
+@dataclass(slots=True)
 class Writable:
     """The peer takes more of this exchange's response again, after it had taken none (HTTP/2)."""
 
     stream_id: int
 
 
-HttpEvent = Request | Body | EndBody | StreamClosed | PeerError | Writable
+HttpEvent = Request | Body | EndBody | StreamClosed | PeerError | Foreign | Writable

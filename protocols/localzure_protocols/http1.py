@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localzure_protocols.events import Body, EndBody, Request, Response, StreamClosed
+from localzure_protocols.events import Body, EndBody, Foreign, Request, Response, StreamClosed
 from localzure_protocols.http1_general import HEAD_BYTES_MAX, GeneralHttp1
 from localzure_protocols.http1_plain import NO_BODY_STATUS, FramingError, PlainExchange, parse_head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from localzure_protocols.events import Continue, HttpEvent
 
 __all__ = ["HEAD_BYTES_MAX", "ROOM_BYTES", "Http1Connection", "has_body"]
@@ -27,7 +29,9 @@ ROOM_BYTES = 1024 * 1024
 class Http1Connection:
     """Bytes in, events out; events in, bytes out."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_foreign: Callable[[bytes], bool] | None = None) -> None:
+        """`is_foreign` tells of a request line in absolute form whether it is for another host: a `Foreign` event."""
+        self._is_foreign = is_foreign
         self._general = GeneralHttp1()
         self._plain: PlainExchange | None = None
         self._is_general = False
@@ -149,6 +153,15 @@ class Http1Connection:
             data, self._waiting = self._waiting + data, b""
         if not data:
             return []
+        if self._is_foreign is not None and data.partition(b" ")[2][:7].lower() == b"http://":
+            line, ended, _ = data.partition(b"\r\n")
+            if not ended and len(data) < HEAD_BYTES_MAX:
+                self._waiting = data
+                return []
+            if self._is_foreign(line):
+                self._waiting = data
+                self._stream_id += 1
+                return [Foreign(self._stream_id)]
         head = parse_head(data)
         if head is None:
             return self._read_generally(data)

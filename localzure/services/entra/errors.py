@@ -54,6 +54,8 @@ ERRORS: Mapping[str, Row] = {
     "missing_parameter": Row(
         400, "invalid_request", 900144, "The request body must contain the following parameter: '{parameter}'."
     ),
+    "metadata_header_missing": Row(400, "bad_request_102", 0, "Required metadata header not specified."),
+    "identity_header_missing": Row(401, "unauthorized", 0, "The header X-IDENTITY-HEADER is missing."),
     "not_found": Row(404, "not_found", 0, "The authority has nothing at this address."),
     "method_not_allowed": Row(405, "invalid_request", 0, "This address is not asked with that method."),
     "not_implemented": Row(

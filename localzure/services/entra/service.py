@@ -20,6 +20,7 @@ from localzure.services.entra.errors import EntraError
 from localzure.services.entra.grants import Parts, TokenRequest, grant
 from localzure.services.entra.issuing import DEFAULT_RESOURCE, Issuer, resource_of
 from localzure.services.entra.keys import EntraKeys
+from localzure.services.entra.managed_identity import APP_SERVICE_PATH, IMDS_PATH, app_service_token, imds_token
 from localzure.services.entra.model import DEFAULT_TENANT, Subject, tenant_id
 from localzure.services.entra.signing import KeyRing
 from localzure.services.interface import SECOND, HttpReply, LaterReply
@@ -176,6 +177,12 @@ class EntraService:
         expires = asked.now // SECOND + seconds
         return _json({"token_type": "Bearer", "expires_in": seconds, "expires_on": expires, "access_token": token})
 
+    def managed_identity(self, asked: Asked, body: bytes, *, answer: ManagedIdentityAnswer) -> HttpReply:
+        """A token for what runs on a virtual machine or in App Service."""
+        del body
+        query = _form(asked.request.raw_query.encode())
+        return _json(answer(self._issuer, asked.request.headers, query, asked.now, self._settings.token_seconds))
+
     def keys(self, asked: Asked, body: bytes) -> HttpReply:
         """The published keys."""
         del asked, body
@@ -318,6 +325,9 @@ def _json(body: Mapping[str, Any], status: int = 200) -> HttpReply:
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    ManagedIdentityAnswer: TypeAlias = Callable[
+        [Issuer, Mapping[str, str], Mapping[str, str], Instant, int], dict[str, str]
+    ]
     Answer: TypeAlias = Callable[[EntraService, Asked, bytes], HttpReply]
 
 
@@ -344,6 +354,8 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Answer, KeyUse], ...] = (
     ("GET", _at("/{tenant}/userrealm/{user}"), EntraService.user_realm, _NONE),
     ("GET", _at("/devicelogin"), EntraService.device_page, _NONE),
     ("POST", _at("/devicelogin"), EntraService.approve_device, _NONE),
+    ("GET", _at(IMDS_PATH), partial(EntraService.managed_identity, answer=imds_token), _SIGNS),
+    ("GET", _at(APP_SERVICE_PATH), partial(EntraService.managed_identity, answer=app_service_token), _SIGNS),
     ("GET", _at("/.localzure/oauth/token"), EntraService.local_token, _SIGNS),
     ("POST", _at("/.localzure/oauth/token"), EntraService.local_token, _SIGNS),
     ("GET", _at("/.localzure/oauth/keys"), EntraService.keys, _SIGNS),
