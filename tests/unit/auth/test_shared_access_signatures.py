@@ -287,6 +287,30 @@ def test_user_delegation_forms(world: World, version: str, middle: str, tail: st
 
 
 @pytest.mark.parametrize(
+    ("service", "resource", "tail", "door", "path", "more"),
+    [
+        ("q", "/queue/acct/line", "", QUEUE_DOOR, "line/messages", {}),
+        ("t", "/table/acct/people", "\na\n\nd\n", TABLE_DOOR, "People()", {"tn": "People", "spk": "a", "epk": "d"}),
+    ],
+)
+def test_user_delegation_forms_of_queues_and_tables(
+    world: World, service: str, resource: str, tail: str, door: Door, path: str, more: dict[str, str]
+) -> None:
+    info = KEY_INFO._replace(service=service)
+    key = delegation.derive(SigningKey(KEY), "acct", info)
+    text = (
+        f"{HEAD}{resource}\noid\ntid\n{info.start}\n{info.expiry}\n{service}\n2026-10-06\n\n\n\nhttps\n2026-10-06{tail}"
+    )
+    signature = base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
+    fields = {**TIMES, **UDK, "sks": service, "sv": "2026-10-06", "spr": "https", **more, "sig": signature}
+    token = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
+    assert world.ask(token, path, door).kind is PrincipalKind.SIGNATURE
+    for name, value in {"sp": "ra", "skoid": "x", "ske": "2026-11-24T00:00:00Z", "skdutid": "x", **more}.items():
+        assert world.code(changed(token, name, f"{value}b"), path, door) == "AuthenticationFailed"
+    assert world.code(token, path, BLOB_DOOR) == "AuthenticationFailed"
+
+
+@pytest.mark.parametrize(
     ("text", "version", "door", "path"),
     [
         (f"{HEAD}/acct/line\n\n2012-02-12", "2012-02-12", QUEUE_DOOR, "line"),
