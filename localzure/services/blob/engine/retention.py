@@ -56,6 +56,8 @@ def _end_blob(engine: Engine, writer: Writer, key: bytes, value: bytes, now: Ins
     if has_ended or immutability.has_expired(record, now):
         remains.discard(engine, writer, record)
         writer.delete(key)
+    elif record.expires is not None and record.immutable_until is not None and record.immutable_until > now:
+        due.remember(engine, writer, record.immutable_until, key)  # until then it is kept beyond its expiry
 
 
 def _end_staging(engine: Engine, writer: Writer, key: bytes, value: bytes, owner: bytes, now: Instant) -> None:

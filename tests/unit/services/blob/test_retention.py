@@ -95,12 +95,15 @@ def test_what_is_held_expires_later(world: BlobWorld) -> None:
     assert world.ask("PUT", "box/held", "comp=legalhold", {"x-ms-legal-hold": "true"}).status == 200
     until = {"x-ms-immutability-policy-until-date": "Thu, 01 Jan 2026 00:01:00 GMT"}
     assert world.ask("PUT", "box/kept", "comp=immutabilityPolicies", until).status == 200
+    world.put("box/kept2", b"x" * 10_000)
+    assert world.ask("PUT", "box/kept2", "comp=immutabilityPolicies", until).status == 200
+    expire(world, "box/kept2", 4000)
     world.clock.advance(6)
     world.sweep()
     assert [world.get(f"box/{name}").status for name in ("held", "kept")] == [200, 200]
     assert world.ask("PUT", "box/held", "comp=legalhold", {"x-ms-legal-hold": "false"}).status == 200
     world.clock.advance(60)
-    assert [world.get(f"box/{name}").status for name in ("held", "kept")] == [404, 404]
+    assert [world.get(f"box/{name}").status for name in ("held", "kept", "kept2")] == [404, 404, 404]
     assert keys(world) == before
 
 
