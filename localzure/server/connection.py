@@ -64,6 +64,11 @@ class Connections:
             connection, _ = self._unflushed.popitem()
             connection.flush()
 
+    def tick(self) -> None:
+        """Let every connection do what time asks of it, now: the time that its client is held against has changed."""
+        for connection in list(self.open):
+            connection.tick()
+
     def shutdown(self) -> None:
         """Let every connection finish what is in flight, and close the others."""
         self.stopping = True
@@ -187,6 +192,10 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return False
         return self._driver.is_busy or self._transport.get_write_buffer_size() > 0
+
+    def tick(self) -> None:
+        """Do what time asks of this connection, and arm the timer again."""
+        self._tick()
 
     def flush(self) -> None:
         """Write what the driver has to say, and close where it has finished."""

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 """The version of what is written here. An export of a greater one is refused."""
 
-BATCH_ROWS = 200
-BATCH_BYTES = 1024 * 1024
+BATCH_ROWS = 100
+BATCH_BYTES = 512 * 1024
 """How much one step of an import takes: some milliseconds of work."""
 
 _LINE_BYTES_MAX = 128 * 1024 * 1024

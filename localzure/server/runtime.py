@@ -149,6 +149,7 @@ class Server:
         self._trust = trust
         self._reread = reread
         self._health = Health(settings.services, self._clock)
+        self._travel: TimeTravel | None = None
         self._stopping = asyncio.Event()
         self._about = About(trust, self._health, self._stop)
         self._metrics = Metrics()
@@ -206,7 +207,7 @@ class Server:
         names = [self._settings.host, socket.gethostname(), *self._settings.admin_hosts]
         guard = Guard(names, self._settings.admin_token)
         alarms, sweeps = services.alarms.values(), services.sweeps.values()
-        travel = TimeTravel(self._clock, alarms, sweeps, transactions, lambda: services.is_importing)
+        travel = self._travel = TimeTravel(self._clock, alarms, sweeps, transactions, lambda: services.is_importing)
         clock = ClockCalls(travel)
         reset = ResetCalls(services, transactions, builder.namespaces, state.changing)
         faults, metrics = FaultCalls(self._injector), MetricsCalls(self._metrics)
@@ -263,6 +264,8 @@ class Server:
         connections = Connections(loop, self._clock, transactions, factories)
         transactions.on_settled = connections.flush
         state.cut_requests = lambda: http.cut(own_api)
+        if self._travel is not None:
+            self._travel.on_clients_time = connections.tick
         return connections
 
     def _start_background(

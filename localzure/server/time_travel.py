@@ -57,11 +57,14 @@ class TimeTravel:
         While `rests` says so nothing is swept.
         """
         self._rests = rests
+        self.on_clients_time: Callable[[], None] = _nothing
+        """Called when the time that clients are held against may have jumped."""
         self.clock = clock
         self._alarms = alarms
         self._sweeps = sweeps
         self._transactions = transactions
         self._moving = asyncio.Lock()
+        self._ruled_clients = False
         self._turn_began = clock.monotonic()
 
     async def move(self, target: Callable[[Instant], Instant]) -> None:
@@ -84,6 +87,9 @@ class TimeTravel:
         """The clock goes, or stands, otherwise than before: let the alarms know."""
         for alarm in self._alarms:
             alarm.rearm()
+        if self.clock.rules_clients or self._ruled_clients:
+            self.on_clients_time()
+        self._ruled_clients = self.clock.rules_clients
 
     async def _go(self, goal: Instant) -> None:
         for _ in range(RINGS_MAX):
@@ -118,3 +124,7 @@ class TimeTravel:
             self._transactions.commit()
             await asyncio.sleep(0)
             self._turn_began = self.clock.monotonic()
+
+
+def _nothing() -> None:
+    """What a jump means where nobody is connected."""

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSubQueue
-from azure.servicebus.exceptions import MessageLockLostError
+from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
@@ -101,6 +101,19 @@ def test_clients_dates_are_the_machines_unless_asked(azure: LocalZure) -> None:
         azure.clock.reset()
         with pytest.raises(ResourceNotFoundError):
             client.get_blob_client("none", "none").get_blob_properties()
+
+
+def test_tokens_of_links_expire_when_the_clock_rules_clients(azure: LocalZure) -> None:
+    strings = azure.servicebus_connection_string
+    with (
+        ServiceBusClient.from_connection_string(strings, retry_total=0) as client,
+        client.get_queue_receiver("orders") as receiver,
+    ):
+        assert receiver.peek_messages() == []
+        azure.clock.rule_clients()
+        azure.clock.advance("2h")
+        with pytest.raises(ServiceBusError):
+            receiver.peek_messages()
 
 
 def test_the_commands(azure: LocalZure, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
