@@ -38,7 +38,7 @@ _decode_entity = msgspec.msgpack.Decoder(EntityRecord).decode
 _decode_counters = msgspec.msgpack.Decoder(Counters).decode
 _ID_BYTES = 8
 
-LOAD_STEP = 150
+LOAD_STEP = 100
 """Subscriptions that are made ready at once, so that a topic with thousands stops nobody for long."""
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from localzure.services.servicebus.engine.topics import RuleSet, Subscriber, Topic
     from localzure.services.servicebus.engine.turn import Turn
 
-COPIES_MAX = 500
+COPIES_MAX = 300
 """Subscriptions that are looked at in one step, over all of its messages, give or take those of one message."""
 
 GROUP_MAX = 50
