@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.polling import wait_until
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = "localhost/python:3.11-slim"
@@ -65,12 +66,10 @@ class Engine:
 
     def wait_for(self, name: str, line: str, seconds: float = 30) -> str:
         """Wait for a line in a container's log, as test kits do; returns the log."""
-        end = time.monotonic() + seconds
-        while line not in (log := self.logs(name)):
-            if time.monotonic() > end:
-                raise AssertionError(f"{line!r} did not appear in the log of {name}:\n{log}")
-            time.sleep(0.05)
-        return log
+        wait_until(
+            lambda: line in self.logs(name), lambda: f"{line!r} in the log of {name}:\n{self.logs(name)}", seconds
+        )
+        return self.logs(name)
 
     def stop(self, name: str) -> int:
         """Stop a container as `docker stop` does; returns its exit code."""

@@ -6,13 +6,13 @@ import os
 import signal
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from localzure.testing import LocalZure
+from tests.polling import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIG
 
 
 def _wait_for(server: LocalZure, line: str) -> None:
-    end = time.monotonic() + SECONDS_MAX
-    while line not in server.logs:
-        assert time.monotonic() < end, f"{line!r} is not in the log:\n{server.logs}"
-        time.sleep(0.02)
+    wait_until(lambda: line in server.logs, lambda: f"{line!r} in the log:\n{server.logs}", SECONDS_MAX)
 
 
 def _pid(server: LocalZure) -> int:
@@ -69,9 +66,12 @@ def test_a_reload_under_load_drops_no_request(tmp_path: Path) -> None:
             file.write_text(f"auth: 'off'\nlimits: [{{requests_per_second: {number}000000}}]\n")
             os.kill(pid, signal.SIGHUP)
             seen = len(statuses)
-            while server.logs.count("settings taken over: rate_limits") < number or len(statuses) < seen + 20:
+
+            def is_taken_over(number: int = number, seen: int = seen) -> bool:
                 assert worker.is_alive()
-                time.sleep(0.01)
+                return server.logs.count("settings taken over: rate_limits") >= number and len(statuses) >= seen + 20
+
+            wait_until(is_taken_over, lambda: server.logs)
         stop.set()
         worker.join()
         assert set(statuses[1:]) == {200}

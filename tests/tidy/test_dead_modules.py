@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import grimp
 
-ENTRY_POINTS = {"localzure.__main__", "localzure.cli.main", "localzure.testing", "localzure.testing.plugin"}
+ENTRY_POINTS = {
+    "localzure.__main__",
+    "localzure.cli.azurite",
+    "localzure.cli.main",
+    "localzure.testing",
+    "localzure.testing.plugin",
+}
 """The modules that nobody has to import: they are started, or imported by users and by pytest."""
 
 AHEAD: dict[str, str] = {}
