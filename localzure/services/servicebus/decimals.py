@@ -15,7 +15,7 @@ DECIMAL128 = 0x94
 
 _BYTES = 16
 _BIAS = 6176
-_SCALE_MAX = 28
+SCALE_MAX = 28
 """Most decimal places of a .NET decimal."""
 
 
@@ -36,8 +36,23 @@ def with_written_anew(payload: bytes, start: int, end: int) -> bytes:
 
 def written_anew(value: bytes) -> bytes:
     """The 16 bytes of a decimal128 as Azure writes them; those that .NET's decimals cannot hold stay as they are."""
+    scale = scale_of(value)
+    return value if scale is None else written(bool(value[0] & 0x80), int.from_bytes(value[4:], "big"), scale)
+
+
+def scale_of(value: bytes) -> int | None:
+    """The decimal places that Azure reads from the 16 bytes of a decimal128; None for what .NET's decimals cannot hold.
+
+    The coefficient is then the last 12 bytes.
+    """
     scale = (_BIAS - ((value[0] & 0x7F) << 9 | value[1] >> 1)) & 0xFF
-    if value[0] & 0x60 == 0x60 or scale > _SCALE_MAX or value[1] & 1 or any(value[2:4]):
-        return value
+    if value[0] & 0x60 == 0x60 or scale > SCALE_MAX or value[1] & 1 or any(value[2:4]):
+        return None
+    return scale
+
+
+def written(is_negative: bool, coefficient: int, scale: int) -> bytes:
+    """The 16 bytes of a decimal128 as Azure writes them; its coefficient has up to 96 bits."""
     exponent = _BIAS - scale
-    return bytes((value[0] & 0x80 | exponent >> 9, (exponent & 0x7F) << 1)) + value[2:]
+    sign = 0x80 if is_negative else 0
+    return bytes((sign | exponent >> 9, (exponent & 0x7F) << 1, 0, 0)) + coefficient.to_bytes(12, "big")

@@ -9,13 +9,13 @@ from localzure.services.servicebus.rules.model import (
     EXPRESSION_CHARS_MAX,
     STATEMENTS_MAX,
     CorrelationFilter,
+    EvaluationFailed,
     FalseFilter,
     FilterEvaluationError,
     RuleError,
     SqlFilter,
     TrueFilter,
 )
-from localzure.services.servicebus.rules.sql.values import EvaluationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

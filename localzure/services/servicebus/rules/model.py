@@ -45,6 +45,10 @@ class RuleError(Exception):
         super().__init__(message)
 
 
+class EvaluationFailed(Exception):  # noqa: N818 - what the documentation calls a FilterException is made of it
+    """A SQL expression cannot be worked out for a message."""
+
+
 class FilterEvaluationError(Exception):
     """A filter or an action failed on a message.
 

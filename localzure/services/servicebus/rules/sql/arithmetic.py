@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from localzure.services.servicebus.rules.model import EvaluationFailed
 from localzure.services.servicebus.rules.sql.decimals import CONTEXT
 from localzure.services.servicebus.rules.sql.values import (
     TICKS_PER_MILLISECOND,
     UNIX_EPOCH_TICKS,
-    EvaluationFailed,
     Kind,
     as_double,
     plain,

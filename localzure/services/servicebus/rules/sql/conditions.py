@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from localzure.services.servicebus.rules.model import RuleError
+from localzure.services.servicebus.rules.model import EvaluationFailed, RuleError
 from localzure.services.servicebus.rules.sql.expressions import (
     actual_name,
     constant,
@@ -32,7 +32,6 @@ from localzure.services.servicebus.rules.sql.tree import (
 )
 from localzure.services.servicebus.rules.sql.values import (
     COMPARE,
-    EvaluationFailed,
     Kind,
     compare,
     plain,

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from localzure.services.servicebus.rules.model import EvaluationFailed
 from localzure.services.servicebus.rules.sql.arithmetic import text_of
 from localzure.services.servicebus.rules.sql.decimals import write_decimal
 from localzure.services.servicebus.rules.sql.values import (
     TICKS_PER_MILLISECOND,
     UNIX_EPOCH_TICKS,
-    EvaluationFailed,
     Kind,
     as_double,
     plain,

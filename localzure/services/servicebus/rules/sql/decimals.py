@@ -1,6 +1,7 @@
 """The decimals of AMQP: IEEE 754-2008 numbers in binary integer encoding, to and from `decimal.Decimal`.
 
-.NET sends System.Decimal so, as decimal128. What is not finite is told as NaN or infinity.
+.NET sends System.Decimal so, as decimal128, and has its own way of reading and writing those, which
+`localzure.services.servicebus.decimals` knows. What is not finite is told as NaN or infinity.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from localzure.services.servicebus.decimals import SCALE_MAX, scale_of, written
 from localzure_protocols.amqp.types import Decimal32, Decimal64, Decimal128
 
 if TYPE_CHECKING:
@@ -36,11 +38,15 @@ _FORMS: Mapping[type, _Form] = {
 CONTEXT = Context(prec=34, Emin=-6143, Emax=6144, traps=[])
 """How decimals count: as decimal128, and what goes wrong is NaN or infinity."""
 
-_EXPONENTS_128 = range(-6176, 6111 + 1)
+_COEFFICIENT_MAX = 2**96 - 1
+"""Of .NET's decimals."""
 
 
 def read_decimal(raw: Decimal32 | Decimal64 | Decimal128) -> Decimal:
-    """The number that an AMQP decimal holds."""
+    """The number that an AMQP decimal holds, to Azure."""
+    if isinstance(raw, Decimal128) and (scale := scale_of(raw)) is not None:
+        coefficient = int.from_bytes(raw[4:], "big")
+        return Decimal((raw[0] >> 7, tuple(map(int, str(coefficient))), -scale))
     form = _FORMS[type(raw)]
     bits = int.from_bytes(raw, "big")
     sign = bits >> (form.bits - 1)
@@ -61,11 +67,12 @@ def read_decimal(raw: Decimal32 | Decimal64 | Decimal128) -> Decimal:
 
 
 def write_decimal(value: Decimal) -> Decimal128:
-    """A number as decimal128, rounded to its 34 digits. Raises OverflowError for what it cannot hold."""
-    form = _FORMS[Decimal128]
-    sign, digits, exponent = CONTEXT.plus(value).as_tuple()
-    if not isinstance(exponent, int) or exponent not in _EXPONENTS_128:
-        raise OverflowError("the number is out of the range of a decimal128")
-    coefficient = int("".join(map(str, digits)))
-    bits = (sign << 127) | ((exponent + form.bias) << form.coefficient_bits) | coefficient
-    return Decimal128(bits.to_bytes(16, "big"))
+    """A number as .NET's decimals hold it, rounded to what they can. Raises OverflowError where it is too large."""
+    value = CONTEXT.plus(value)
+    if not value.is_finite() or value.adjusted() > SCALE_MAX:
+        raise OverflowError("the number is out of the range of a decimal")
+    for scale in range(min(SCALE_MAX, max(0, -int(value.as_tuple().exponent))), -1, -1):
+        coefficient = abs(int(CONTEXT.to_integral_value(CONTEXT.scaleb(value, scale))))
+        if coefficient <= _COEFFICIENT_MAX:
+            return Decimal128(written(value.is_signed(), coefficient, scale))
+    raise OverflowError("the number is out of the range of a decimal")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from localzure.services.servicebus.rules.model import RuleError
+from localzure.services.servicebus.rules.model import EvaluationFailed, RuleError
 from localzure.services.servicebus.rules.sql.arithmetic import affirm, calculate, negate
 from localzure.services.servicebus.rules.sql.tree import (
     Chain,
@@ -15,7 +15,7 @@ from localzure.services.servicebus.rules.sql.tree import (
     PropertyOf,
     Sign,
 )
-from localzure.services.servicebus.rules.sql.values import EvaluationFailed, Kind, plain, type_name
+from localzure.services.servicebus.rules.sql.values import Kind, plain, type_name
 from localzure.services.servicebus.rules.view import SYSTEM_PROPERTIES
 
 if TYPE_CHECKING:

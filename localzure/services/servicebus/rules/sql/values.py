@@ -47,10 +47,6 @@ UNIX_EPOCH_TICKS = 621_355_968_000_000_000
 """1970-01-01 in .NET ticks, which count 100 ns from 0001-01-01."""
 
 
-class EvaluationFailed(Exception):  # noqa: N818 - what the documentation calls a FilterException is made of it
-    """An expression cannot be worked out for a message."""
-
-
 class Kind(Enum):
     """What values can be compared within."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from localzure.services.servicebus.rules.model import CorrelationFilter, Rule, SqlAction, SqlFilter, TrueFilter
-from localzure_protocols.amqp.codec import Int, Timestamp, Ulong, encode
+from localzure_protocols.amqp.codec import Decimal128, Int, Timestamp, Ulong, encode
 from localzure_protocols.amqp.message import Header, encode_message_annotations
 from tests.servicebus_world import World, body, message
 
@@ -70,3 +70,16 @@ def test_an_action_changes_the_copy_alone() -> None:
     assert (type(properties["n"]), properties["n"]) == (Int, 8)
     assert "secret" not in properties
     assert properties["kept"] == encode(1)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("303e000000000000000000000000004b", id="as the standard has it"),
+        pytest.param("0c3e000000000000000000000000004b", id="as Azure writes it"),
+    ],
+)
+def test_a_decimal_is_the_number_that_azure_reads(raw: str) -> None:
+    parts = {"d": Decimal128(bytes.fromhex(raw))}
+    (copy,) = taken(SqlFilter("d = 7.5"), message(application_properties=parts), SqlAction("SET d = d * 2"))
+    assert copy.application_properties()["d"] == bytes.fromhex("0c3e" + "00" * 12 + "0096")
