@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from azure.storage.blob import (
     BlobServiceClient,
     ContainerClient,
     ResourceTypes,
+    RetentionPolicy,
     generate_account_sas,
     generate_blob_sas,
 )
@@ -28,6 +30,7 @@ from azure.storage.blob import (
 from localzure.testing import LocalZure
 
 MIB = 1024 * 1024
+SECONDS_MAX = 20.0
 BODY = bytes(range(251)) * 20_000
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -166,3 +169,27 @@ def test_two_uploads_to_one_name(azure: LocalZure, box: ContainerClient) -> None
     found = box.download_blob("contended")
     assert found.readall() in bodies
     assert found.properties.etag in tags
+
+
+def test_retention_follows_the_servers_clock(azure: LocalZure, box: ContainerClient) -> None:
+    with BlobServiceClient.from_connection_string(azure.blob_connection_string, retry_total=0) as service:
+        service.set_service_properties(delete_retention_policy=RetentionPolicy(enabled=True, days=3))
+        blob = box.upload_blob("deleted", BODY, overwrite=True)
+        blob.delete_blob()
+        staged = box.get_blob_client("staged")
+        staged.stage_block("YQ==", BODY)
+        names = ["deleted", "uncommittedblobs"]
+        assert [item.name for item in box.list_blobs("deleted", include=names)] == ["deleted"]
+        azure.clock.advance(timedelta(days=2))
+        blob.undelete_blob()
+        blob.delete_blob()
+        azure.clock.advance(timedelta(days=4))
+        assert [item.name for item in box.list_blobs("deleted", include=names)] == []
+        assert [item.name for item in box.list_blobs("staged", include=names)] == ["staged"]
+        azure.clock.advance(timedelta(days=4))
+        started = time.monotonic()
+        while list(box.list_blobs("staged", include=names)):
+            assert time.monotonic() - started < SECONDS_MAX, "blocks that nobody committed for a week are swept"
+        with pytest.raises(HttpResponseError, match="BlobNotFound"):
+            blob.undelete_blob()
+        azure.clock.reset()
