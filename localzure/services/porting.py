@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from localzure_storage.keys import Part
+    from localzure_storage.keys import Part, Subspace
     from localzure_storage.store import Reader, Writer
 
 PROPERTIES = "properties"
@@ -85,6 +85,82 @@ class Porter(Protocol):
     def begin(self, writer: Writer, resource: Resource) -> Incoming:
         """A resource comes in."""
         ...
+
+
+class SpacePorter:
+    """The part of a porter that is alike for services whose resources stand by account and name in a space per kind."""
+
+    def __init__(self, spaces: Mapping[str, Subspace], abandon: Callable[[Writer, bytes], object]) -> None:
+        """`spaces` are by kind, in the order of exports; `abandon` leaves to be swept what a record stood for."""
+        self._spaces = spaces
+        self._abandon = abandon
+
+    def resources(self, reader: Reader, account: str | None) -> Iterator[Resource]:
+        """See `Porter.resources`."""
+        for kind, space in self._spaces.items():
+            if kind == PROPERTIES and account is not None:
+                if reader.get(space.pack(account)) is not None:
+                    yield Resource(kind, account, ())
+                continue
+            for key, _ in reader.scan(*space.range(*(() if account is None else (account,)))):
+                owner, *name = space.unpack(key)
+                yield Resource(kind, str(owner), tuple(name))
+
+    def exists(self, reader: Reader, resource: Resource) -> bool:
+        """See `Porter.exists`."""
+        return reader.get(self.key(resource)) is not None
+
+    def remove(self, writer: Writer, resource: Resource) -> None:
+        """See `Porter.remove`."""
+        key = self.key(resource)
+        value = writer.get(key)
+        if value is not None:
+            writer.delete(key)
+            if resource.kind != PROPERTIES:
+                self._abandon(writer, value)
+
+    def key(self, resource: Resource) -> bytes:
+        """The key of a resource's own record. Raises KeyError for a kind that the service does not have."""
+        return self._spaces[resource.kind].pack(resource.account, *resource.name)
+
+    def record(self, reader: Reader, resource: Resource) -> bytes:
+        """The own record of a resource that was listed."""
+        value = reader.get(self.key(resource))
+        assert value is not None, "it was listed"
+        return value
+
+
+class IncomingResource:
+    """What is alike for what comes in to a `SpacePorter`; `put` fills in `own`."""
+
+    def __init__(
+        self,
+        porter: SpacePorter,
+        writer: Writer,
+        resource: Resource,
+        give_number: Callable[[Writer], int],
+        leave: Callable[[Writer, int], bytes],
+    ) -> None:
+        """`leave` notes what comes in under a new number as remains, and returns the key of the note."""
+        self.resource = resource
+        self.key = porter.key(resource)
+        self.own = b""
+        """The record by which the resource is found."""
+        self.is_properties = resource.kind == PROPERTIES
+        self.number = 0 if self.is_properties else give_number(writer)
+        """Under which the store keeps what belongs to it."""
+        self._porter = porter
+        self._note = b"" if self.is_properties else leave(writer, self.number)
+
+    def finish(self, writer: Writer) -> None:
+        """See `Incoming.finish`."""
+        self._porter.remove(writer, self.resource)
+        writer.put(self.key, self.own)
+        if self._note:
+            writer.delete(self._note)
+
+    def release(self) -> None:
+        """See `Incoming.release`: there is nothing."""
 
 
 class Numbering:

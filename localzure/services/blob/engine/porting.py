@@ -7,14 +7,24 @@ counted again, and so are the entries of the due index. Content that containers 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from localzure.services.blob.engine import due, layers, remains
 from localzure.services.blob.engine.layers import LayerRecord, PageRun
 from localzure.services.blob.model import BlobRecord, Block, ContainerRecord, Remains, StagingRecord
-from localzure.services.porting import EXTENT, EXTENT_ROW_BYTES, PROPERTIES, Numbering, Resource, Row
+from localzure.services.porting import (
+    EXTENT,
+    EXTENT_ROW_BYTES,
+    PROPERTIES,
+    IncomingResource,
+    Numbering,
+    Resource,
+    Row,
+    SpacePorter,
+)
 from localzure_storage.extents import ExtentId
 
 if TYPE_CHECKING:
@@ -22,7 +32,7 @@ if TYPE_CHECKING:
 
     from localzure.services.blob.engine.state import Engine
     from localzure.services.interface import Instant
-    from localzure_storage.keys import Part, Subspace
+    from localzure_storage.keys import Part
     from localzure_storage.store import Reader, Writer
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -37,28 +47,20 @@ _decode_run = msgspec.msgpack.Decoder(PageRun).decode
 _GONE = "deleted-container"
 
 
-class BlobPorter:
+class BlobPorter(SpacePorter):
     """See `localzure.services.porting.Porter`."""
 
     def __init__(self, engine: Engine) -> None:
+        keys = engine.keys
+        super().__init__(
+            {"container": keys.containers, _GONE: keys.gone_containers, PROPERTIES: keys.accounts},
+            lambda writer, value: _leave(engine, writer, _decode_container(value).id),
+        )
         self._engine = engine
-
-    def resources(self, reader: Reader, account: str | None) -> Iterator[Resource]:
-        """See `Porter.resources`."""
-        for kind in ("container", _GONE, PROPERTIES):
-            space = self._space(kind)
-            if kind == PROPERTIES and account is not None:
-                if reader.get(space.pack(account)) is not None:
-                    yield Resource(kind, account, ())
-                continue
-            for key, _ in reader.scan(*space.range(*(() if account is None else (account,)))):
-                owner, *name = space.unpack(key)
-                yield Resource(kind, str(owner), tuple(name))
 
     def rows(self, reader: Reader, resource: Resource) -> Iterator[Row]:
         """See `Porter.rows`."""
-        value = reader.get(self._key(resource))
-        assert value is not None, "it was listed"
+        value = self.record(reader, resource)
         if resource.kind == PROPERTIES:
             yield Row("self", (), value)
             return
@@ -66,29 +68,16 @@ class BlobPorter:
         yield Row("self", (), _encode(msgspec.structs.replace(record, id=0)))
         yield from _Outgoing(self._engine, reader).container(record.id)
 
-    def exists(self, reader: Reader, resource: Resource) -> bool:
-        """See `Porter.exists`."""
-        return reader.get(self._key(resource)) is not None
-
-    def remove(self, writer: Writer, resource: Resource) -> None:
-        """See `Porter.remove`."""
-        key = self._key(resource)
-        value = writer.get(key)
-        if value is not None:
-            writer.delete(key)
-            if resource.kind != PROPERTIES:
-                remains.leave(self._engine, writer, Remains(container=_decode_container(value).id))
-
     def begin(self, writer: Writer, resource: Resource) -> _IncomingContainer:
         """See `Porter.begin`."""
-        return _IncomingContainer(self, self._engine, writer, resource, self._key(resource))
+        engine = self._engine
+        return _IncomingContainer(
+            self, writer, resource, engine.keys.next_number, partial(_leave, engine), engine=engine
+        )
 
-    def _space(self, kind: str) -> Subspace:
-        keys = self._engine.keys
-        return {"container": keys.containers, _GONE: keys.gone_containers, PROPERTIES: keys.accounts}[kind]
 
-    def _key(self, resource: Resource) -> bytes:
-        return self._space(resource.kind).pack(resource.account, *resource.name)
+def _leave(engine: Engine, writer: Writer, container_id: int) -> bytes:
+    return remains.leave(engine, writer, Remains(container=container_id))
 
 
 class _Outgoing:
@@ -168,24 +157,16 @@ class _Outgoing:
         return self._numbers.number(kind, old)
 
 
-class _IncomingContainer:
+class _IncomingContainer(IncomingResource):
     """See `localzure.services.porting.Incoming`."""
 
-    def __init__(self, porter: BlobPorter, engine: Engine, writer: Writer, resource: Resource, key: bytes) -> None:
-        self._porter = porter
+    def __init__(self, *given: Any, engine: Engine) -> None:
+        super().__init__(*given)
         self._engine = engine
-        self._resource = resource
-        self._key = key
-        self._own = b""
         self._restorable_until: Instant | None = None
-        self._id = 0
-        self._note = b""
         self._ids: dict[int, int] = {}
         self._extents: dict[int, ExtentId] = {}
         self._lists_used: set[int] = set()
-        if resource.kind != PROPERTIES:
-            self._id = engine.keys.next_number(writer)
-            self._note = remains.leave(engine, writer, Remains(container=self._id))
 
     def put(self, writer: Writer, row: Row) -> None:
         """See `Incoming.put`."""
@@ -207,12 +188,9 @@ class _IncomingContainer:
 
     def finish(self, writer: Writer) -> None:
         """See `Incoming.finish`."""
-        self._porter.remove(writer, self._resource)
-        writer.put(self._key, self._own)
+        super().finish(writer)
         if self._restorable_until is not None:
-            due.remember(self._engine, writer, self._restorable_until, self._key)
-        if self._note:
-            writer.delete(self._note)
+            due.remember(self._engine, writer, self._restorable_until, self.key)
 
     def release(self) -> None:
         """See `Incoming.release`: extents are held by what refers to them now, or swept."""
@@ -221,12 +199,12 @@ class _IncomingContainer:
         self._extents = {}
 
     def _put_self(self, _writer: Writer, row: Row) -> None:
-        if self._resource.kind == PROPERTIES:
-            self._own = row.value
+        if self.is_properties:
+            self.own = row.value
             return
         record = _decode_container(row.value)
-        record.id = self._id
-        self._own, self._restorable_until = _encode(record), record.restorable_until
+        record.id = self.number
+        self.own, self._restorable_until = _encode(record), record.restorable_until
 
     def _put_extent(self, writer: Writer, row: Row) -> None:
         number = _int(row.key[0])
@@ -280,7 +258,7 @@ class _IncomingContainer:
             self._lists_used.add(given)
         if record.layer is not None:
             layers.retain(engine, writer, record.layer)
-        key = (keys.blobs if row.family == "blob" else keys.past).pack(self._id, *row.key)
+        key = (keys.blobs if row.family == "blob" else keys.past).pack(self.number, *row.key)
         writer.put(key, _encode(record))
         self._remember(writer, record, key)
 
