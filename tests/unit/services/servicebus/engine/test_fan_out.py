@@ -9,16 +9,27 @@ import pytest
 from localzure.services.interface import SECOND
 from localzure.services.servicebus.engine import entities, fan_out
 from localzure.services.servicebus.engine.contents import SHARED_BYTES_MIN
+from localzure.services.servicebus.engine.deleting import delete_batch
 from localzure.services.servicebus.engine.expiry import run_due
 from localzure.services.servicebus.engine.lifecycle import delete_entity, update_entity
+from localzure.services.servicebus.engine.limits import require_sendable
 from localzure.services.servicebus.engine.queue import Queue
+from localzure.services.servicebus.engine.receiving import require_receivable
 from localzure.services.servicebus.engine.remains import sweep
 from localzure.services.servicebus.engine.settlement import Disposition
+from localzure.services.servicebus.engine.view import TIMESPAN
 from localzure.services.servicebus.errors import ServiceBusError
-from localzure.services.servicebus.model import EntityDescription
-from localzure.services.servicebus.rules.model import CorrelationFilter, FalseFilter, Rule, TrueFilter
+from localzure.services.servicebus.model import EntityDescription, EntityStatus
+from localzure.services.servicebus.rules.model import (
+    CorrelationFilter,
+    FalseFilter,
+    Rule,
+    SqlAction,
+    SqlFilter,
+    TrueFilter,
+)
 from localzure_protocols.amqp.message import encode_message_annotations
-from localzure_protocols.amqp.types import Symbol, Timestamp
+from localzure_protocols.amqp.types import Described, Symbol, Timestamp
 from tests.servicebus_world import World, batch, bodies, body, message, sections
 
 LARGE = "x" * SHARED_BYTES_MIN
@@ -231,6 +242,94 @@ def test_a_scheduled_message_goes_out_although_its_topic_takes_only_smaller_ones
     world.commit()
     world.advance(61)
     assert bodies(world.lock(subscription)) == [large]
+
+
+def test_a_rule_that_fails_on_a_message_makes_it_a_dead_letter_or_leaves_it_out() -> None:
+    world = World()
+    topic = world.topic()
+    failing = Rule("half", SqlFilter("10 / size > 1"), None, 0)
+    kept = world.subscribe(topic, "kept", failing)
+    world.subscribe(topic, "dropped", failing, dead_lettering_on_filter_evaluation_exceptions=False)
+    acting = Rule("acting", TrueFilter(), SqlAction("SET half = 10 / size"), 0)
+    world.subscribe(topic, "acting", acting)
+    world.send(topic, "good", application_properties={"size": 2})
+    world.send(topic, "bad", ttl=5000, application_properties={"size": 0})
+    assert bodies(world.lock(kept, 10)) == ["good"]
+    assert [body(each) for each in world.peek(world.queue("t/subscriptions/dropped"))] == ["good"]
+    assert world.peek(world.queue("t/subscriptions/dropped/$DeadLetterQueue")) == []
+    (good,) = world.peek(world.queue("t/subscriptions/acting"))
+    assert good.application_properties() == {"size": 2, "half": 5, "RuleName": "acting"}
+    world.advance(10)
+    for name, reason in (("kept", "FilterException"), ("acting", "RuleActionException")):
+        (dead,) = world.peek(world.queue(f"t/subscriptions/{name}/$DeadLetterQueue"))
+        assert body(dead) == "bad"
+        assert dead.application_properties() == {
+            "size": 0,
+            "DeadLetterReason": reason,
+            "DeadLetterErrorDescription": "Attempted to divide by zero.",
+        }
+
+
+def test_each_matching_rule_with_an_action_makes_a_copy() -> None:
+    """The case of "Topic filters and actions": two rules with actions and three without, three messages."""
+    world = World()
+    topic = world.topic()
+    rules = [rule(TrueFilter(), name) for name in ("plain", "also plain")]
+    rules.append(rule(CorrelationFilter(label="x"), "third"))
+    rules += [
+        Rule("a", SqlFilter("1 = 1"), SqlAction("SET sys.Label = 'a'; SET sys.To = 'there'; REMOVE size"), 0),
+        Rule("b", TrueFilter(), SqlAction("SET sys.TimeToLive = @ttl", {"@ttl": Described(TIMESPAN, 30_000_000)}), 0),
+    ]
+    subscription = world.subscribe(topic, "s", *rules)
+    world.send(topic, LARGE, subject="x", application_properties={"size": 1})
+    plain, a, b = world.peek(subscription)
+    assert [body(each) for each in (plain, a, b)] == [LARGE] * 3
+    assert len(contents(world)) == 1
+    assert plain.application_properties() == {"size": 1}
+    assert (a.application_properties(), a.property("subject"), a.property("to")) == ({"RuleName": "a"}, "a", "there")
+    assert b.application_properties() == {"size": 1, "RuleName": "b"}
+    assert b.header().ttl == 3000
+    assert b.property("absolute_expiry_time") == world.clock.now() // 1000 + 3000
+    world.advance(4)
+    assert [body(each) for each in world.peek(subscription)] == [LARGE] * 2
+
+
+def test_topics_are_deleted_when_neither_they_nor_their_subscriptions_are_used() -> None:
+    world = World()
+    topic = world.topic(auto_delete_on_idle=300 * SECOND)
+    subscription = world.subscribe(topic, "s")
+    other = world.subscribe(topic, "other", auto_delete_on_idle=300 * SECOND)
+    world.advance(200)
+    world.send(topic, "used")
+    topic.accessed_at = other.accessed_at = world.clock.now()
+    world.advance(200)
+    subscription.accessed_at = world.clock.now()
+    world.advance(150)
+    assert bodies(world.lock(subscription)) == ["used"]
+    with pytest.raises(AssertionError):
+        world.queue("t/subscriptions/other")
+    world.advance(301)
+    for gone in ("t", "t/subscriptions/s"):
+        with pytest.raises(AssertionError):
+            world.queue(gone)
+
+
+def test_nothing_is_received_from_a_topic_or_sent_to_a_subscription() -> None:
+    world = World()
+    topic = world.topic()
+    subscription = world.subscribe(topic, status=EntityStatus.DISABLED)
+    with pytest.raises(ServiceBusError, match="are received from its subscriptions"):
+        require_receivable(topic, "t")
+    with pytest.raises(ServiceBusError, match="Nothing can be sent to the subscription"):
+        require_sendable(subscription, "s")
+    with pytest.raises(ServiceBusError, match="currently disabled"):
+        require_receivable(subscription, "s")
+    world.send(topic, "kept for later")
+    assert world.counters(subscription).active == 1
+    with pytest.raises(ServiceBusError, match="deleted from its subscriptions"), world.broker.turn() as turn:
+        delete_batch(turn, topic, 1, world.clock.now())
+    with pytest.raises(AssertionError):
+        world.queue("t/$DeadLetterQueue")
 
 
 def test_duplicates_are_found_before_the_fan_out() -> None:
