@@ -74,6 +74,7 @@ class Import:
             if not self._is_skipping:
                 self._coming[-1][2].put(writer, item.row)
         elif item.is_gone:
+            self.porters[item.service].exists(writer, item.resource)  # raises for a kind that there is not
             self._gone.append((item.service, item.resource))
         else:
             porter = self.porters[item.service]

@@ -201,6 +201,14 @@ RICH = [
 ]
 
 
+def test_something_unknown_that_is_gone(tmp_path: Path) -> None:
+    world, path = BlobWorld(), tmp_path / "it"
+    first, last = export(world, str(tmp_path), "it").splitlines(keepends=True)
+    path.write_bytes(gzip.compress(first + b'{"gone":["it","bulb","a","b"]}\n' + last.replace(b"1", b"2")))
+    with pytest.raises(ExportError, match="cannot be taken"):
+        take(world, path)
+
+
 def test_modes(tmp_path: Path) -> None:
     first, second = BlobWorld(), BlobWorld()
     take_blob_steps(first, RICH)
