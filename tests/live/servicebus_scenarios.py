@@ -423,9 +423,11 @@ def an_unknown_queue_is_not_found(client: ServiceBusClient, queue: str) -> None:
         try:
             attempt()
         except ServiceBusAuthenticationError as error:
-            # What the token is refused with, where the SDK tells it: some of its paths only say who is at fault.
-            told = "The messaging entity 'sb://" in str(error) and "could not be found" in str(error)
-            assert told or "amqp:client-error" in str(error)
+            # Where the entity's token is put, so the SDK takes it for a failure to authenticate, as with Azure.
+            told = str(error.inner_exception)
+            assert "The messaging entity 'sb://" in told
+            assert "could not be found" in told
+            assert "TrackingId:" in told
         else:
             raise AssertionError("an unknown queue was found")
     sender.close()

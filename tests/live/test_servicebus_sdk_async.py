@@ -168,8 +168,9 @@ async def duplicates_are_dropped(client: ServiceBusClient, queue: str) -> None:
 
 async def an_unknown_queue_is_not_found(client: ServiceBusClient, queue: str) -> None:
     sender = client.get_queue_sender(f"{queue}-unknown")
-    with pytest.raises(ServiceBusAuthenticationError, match=r"The messaging entity 'sb://.* could not be found"):
+    with pytest.raises(ServiceBusAuthenticationError) as caught:
         await sender.send_messages(ServiceBusMessage("a"))
+    assert "could not be found" in str(caught.value.inner_exception)
     await sender.close()
 
 
