@@ -59,6 +59,7 @@ image-test: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.tidy.feature_matrix
+	$(BIN)/python -m tests.tidy.configuration_page
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.run --scale $(SCALE) $(ARGS)
