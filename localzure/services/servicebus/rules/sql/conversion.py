@@ -109,8 +109,12 @@ def _number(existing: Any, value: Any) -> Any:
         raise ValueError
     wanted = type(existing)
     if wanted in _INTEGERS:
-        whole = round(number) if abs(number) < _INTEGERS[Ulong].stop else None
-        if whole not in _INTEGERS[wanted]:
+        allowed = _INTEGERS[wanted]
+        # Compared by its ends: what is no plain int, a range looks for one by one.
+        if not allowed.start - 1 < number < allowed.stop:
+            raise OverflowError
+        whole = round(number)
+        if not allowed.start <= whole < allowed.stop:
             raise OverflowError
         return wanted(whole)
     if wanted is Float32:
