@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 KEY_BYTES_MAX = 8192
 """Longest key. Table keys and blob names reach about 3 KiB once escaped; the contract suite tests 4 KiB."""
 
-VALUE_BYTES_MAX = 64 * 1024 * 1024
-"""Longest value. Larger content belongs into extents."""
+VALUE_BYTES_MAX = 128 * 1024 * 1024
+"""Longest value: a Service Bus message of 100 MB is one. Larger content belongs into extents."""
 
 
 class Durability(StrEnum):
