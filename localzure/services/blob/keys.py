@@ -22,12 +22,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localzure_storage.counter import Counter
 from localzure_storage.keys import int_key, int_of
 
 if TYPE_CHECKING:
     from localzure.services.interface import Instant
     from localzure_storage.keys import Subspace
-    from localzure_storage.store import Writer
 
 BLOCKS_PER_PAGE = 64
 """Blocks in one record of a committed list: with the usual ids two or three KiB, so less than a page of the store."""
@@ -57,7 +57,7 @@ class BlobKeys:
         self.accounts = space.subspace("a")
         self.remains = space.subspace("r")
         self._due = space.subspace("e").prefix
-        self._numbers = space.pack("n")
+        self.next_number = Counter(space.pack("n"))
         self._blob_name_at = len(self.blobs.prefix) + _NAME_OFFSET
 
     def container(self, account: str, container: str) -> bytes:
@@ -128,10 +128,3 @@ class BlobKeys:
     def due_record(self, key: bytes) -> bytes:
         """The key of the record that a due key names."""
         return key[len(self._due) + _INT_BYTES :]
-
-    def next_number(self, writer: Writer) -> int:
-        """Give a number that was not given before in this store."""
-        last = writer.get(self._numbers)
-        number = (0 if last is None else int.from_bytes(last, "big")) + 1
-        writer.put(self._numbers, number.to_bytes(8, "big"))
-        return number

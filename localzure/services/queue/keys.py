@@ -18,11 +18,11 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from localzure_storage.counter import Counter
 from localzure_storage.keys import INT_TAG, int_key, int_of
 
 if TYPE_CHECKING:
     from localzure_storage.keys import Subspace
-    from localzure_storage.store import Writer
 
 _THREE = Struct(">BqBqBq")
 _TWO = Struct(">BqBq")
@@ -42,7 +42,7 @@ class QueueKeys:
         self._due = space.subspace("d").prefix
         self.properties = space.subspace("p")
         self.remains = space.subspace("r")
-        self._numbers = space.pack("n")
+        self.next_number = Counter(space.pack("n"))
 
     def queue(self, account: str, queue: str) -> bytes:
         """The key of a queue's record."""
@@ -101,13 +101,6 @@ class QueueKeys:
     def remains_of(self, number: int) -> bytes:
         """The key of a note of what is to be swept."""
         return int_key(self.remains.prefix, number)
-
-    def next_number(self, writer: Writer) -> int:
-        """Give a number that was not given before in this store."""
-        last = writer.get(self._numbers)
-        number = (0 if last is None else int.from_bytes(last, "big")) + 1
-        writer.put(self._numbers, number.to_bytes(8, "big"))
-        return number
 
 
 def pack_instant(instant: int) -> bytes:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localzure_storage.counter import Counter
 from localzure_storage.keys import int_key
 
 if TYPE_CHECKING:
     from localzure_storage.keys import Subspace
-    from localzure_storage.store import Writer
 
 _KEYS_OFFSET = 9 + 1
 """Bytes of a packed integer and of the tag of the text behind it."""
@@ -36,7 +36,7 @@ class TableKeys:
         self.entities = space.subspace("e")
         self.properties = space.subspace("p")
         self.remains = space.subspace("r")
-        self._numbers = space.pack("n")
+        self.next_number = Counter(space.pack("n"))
         self._entity_keys_at = len(self.entities.prefix) + _KEYS_OFFSET
 
     def table(self, account: str, name: str) -> bytes:
@@ -67,10 +67,3 @@ class TableKeys:
     def remains_of(self, number: int) -> bytes:
         """The key of a note of what is to be swept."""
         return int_key(self.remains.prefix, number)
-
-    def next_number(self, writer: Writer) -> int:
-        """Give a number that was not given before in this store."""
-        last = writer.get(self._numbers)
-        number = (0 if last is None else int.from_bytes(last, "big")) + 1
-        writer.put(self._numbers, number.to_bytes(8, "big"))
-        return number
