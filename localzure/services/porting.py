@@ -119,6 +119,24 @@ class SpacePorter:
             if resource.kind != PROPERTIES:
                 self._abandon(writer, value)
 
+    def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
+        """Take up to `budget` of what an account, None for all, has; True while there may be more.
+
+        What it held is gone at once and left to be swept; neither leases nor holds nor retention keep anything.
+        """
+        for kind, space in self._spaces.items():
+            if kind == PROPERTIES and account is not None:
+                writer.delete(space.pack(account))
+                continue
+            for key, value in list(writer.scan(*space.range(*(() if account is None else (account,))), limit=budget)):
+                budget -= 1
+                writer.delete(key)
+                if kind != PROPERTIES:
+                    self._abandon(writer, value)
+            if not budget:
+                return True
+        return False
+
     def key(self, resource: Resource) -> bytes:
         """The key of a resource's own record. Raises KeyError for a kind that the service does not have."""
         return self._spaces[resource.kind].pack(resource.account, *resource.name)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from localzure.services.blob.engine import accounts, containers
 from localzure.services.blob.engine.accounts import AccountRecord, StaticWebsite
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.handling import reading, writing_document, xml_reply
+from localzure.services.blob.handling import writing_document, xml_reply
 from localzure.services.interface import HttpReply
+from localzure.services.storage_rest.handling import reading
 from localzure.services.storage_rest.headers import is_version, reply_headers
 from localzure.services.storage_rest.service_properties import (
     RetentionPolicy,

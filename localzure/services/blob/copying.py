@@ -11,9 +11,9 @@ from localzure.services.blob.engine import appends, blobs, blocks, copies, pages
 from localzure.services.blob.engine.copies import CopyBlob
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.gathering import Fetching, Gathering
-from localzure.services.blob.handling import writing
 from localzure.services.blob.model import Block, CopyState
 from localzure.services.interface import HttpReply, LaterReply
+from localzure.services.storage_rest.handling import writing
 from localzure.services.storage_rest.sinks import Bodiless
 
 if TYPE_CHECKING:

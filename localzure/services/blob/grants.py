@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from localzure.services.blob import replies, requests
 from localzure.services.blob.engine import blobs, containers
-from localzure.services.blob.handling import reading, writing, writing_document
+from localzure.services.blob.handling import writing_document
 from localzure.services.blob.model import LeaseAction, LeaseBlob, LeaseContainer, SetContainerAccess
 from localzure.services.interface import HttpReply
 from localzure.services.storage_rest.access_policies import policies_document, read_policies
+from localzure.services.storage_rest.handling import reading, writing
 
 if TYPE_CHECKING:
     from localzure.services.blob.call import Call

@@ -8,9 +8,10 @@ from localzure.services.blob import documents, growing_requests, replies, reques
 from localzure.services.blob.engine import appends, pages
 from localzure.services.blob.engine.pages import GetPageRanges
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.handling import reading, writing, xml_reply
+from localzure.services.blob.handling import xml_reply
 from localzure.services.blob.model import Block
 from localzure.services.blob.uploading import Uploading, upload_head
+from localzure.services.storage_rest.handling import reading, writing
 from localzure.services.storage_rest.headers import reply_headers
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from localzure.services.blob.engine import blobs, blocks, containers, past
 from localzure.services.blob.engine.content import ContentReader
 from localzure.services.blob.engine.past import CreateSnapshot
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.handling import reading, writing, xml_reply
+from localzure.services.blob.handling import xml_reply
 from localzure.services.blob.model import (
     Block,
     BlockListKind,
@@ -31,6 +31,7 @@ from localzure.services.blob.model import (
 from localzure.services.blob.structured import STRUCTURED_BODY, StructuredSource
 from localzure.services.blob.uploading import Uploading, asks_structured, content_length, upload_head
 from localzure.services.interface import HttpReply
+from localzure.services.storage_rest.handling import reading, writing
 from localzure.services.storage_rest.headers import reply_headers
 from localzure.services.storage_rest.sinks import Bodiless
 

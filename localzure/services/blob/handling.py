@@ -1,6 +1,5 @@
-"""How handlers are made: from a parser, a decision of the engine and a renderer to the sink of a request.
-
-Each handler ends the same way: one transaction, one decision of the engine, one reply.
+"""What the handlers of this service have that others lack: documents whose checksums are promised (see
+`localzure.services.storage_rest.handling`).
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from localzure.services.blob import checksums
 from localzure.services.blob.errors import BlobError
 from localzure.services.interface import HttpReply
+from localzure.services.storage_rest.handling import write
 from localzure.services.storage_rest.headers import reply_headers
-from localzure.services.storage_rest.sinks import Bodiless, Collecting
+from localzure.services.storage_rest.sinks import Collecting
 from localzure.services.storage_rest.xml_reader import XmlError, parse_document
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from localzure.services.blob.engine.state import Engine, Moment
     from localzure.services.interface import BodySink
     from localzure.services.storage_rest.xml_reader import Element
-    from localzure_storage.store import Reader, Writer
+    from localzure_storage.store import Writer
 
     Handler: TypeAlias = Callable[[Call], BodySink]
 
@@ -31,41 +31,6 @@ DOCUMENT_BYTES_MAX = 64 * 1024
 
 Command = TypeVar("Command")
 Reply = TypeVar("Reply")
-
-
-def reading(
-    parse: Callable[[Call], Command],
-    decide: Callable[[Engine, Reader, Command, Moment], Reply],
-    render: Callable[[Call, Reply], HttpReply],
-) -> Handler:
-    """Make the handler of an operation that only reads."""
-
-    def handle(call: Call) -> BodySink:
-        command = parse(call)
-
-        def finish() -> HttpReply:
-            parts = call.parts
-            with parts.transactions.reader() as reader:
-                reply = decide(parts.engine, reader, command, parts.reading())
-            return render(call, reply)
-
-        return Bodiless(finish)
-
-    return handle
-
-
-def writing(
-    parse: Callable[[Call], Command],
-    decide: Callable[[Engine, Writer, Command, Moment], Reply],
-    render: Callable[[Call, Reply], HttpReply],
-) -> Handler:
-    """Make the handler of an operation that writes."""
-
-    def handle(call: Call) -> BodySink:
-        command = parse(call)
-        return Bodiless(lambda: _write(call, command, decide, render))
-
-    return handle
 
 
 def writing_document(
@@ -84,23 +49,11 @@ def writing_document(
                 document = parse_document(body) if body else None
             except XmlError as error:
                 raise BlobError("InvalidXmlDocument", Reason=str(error)) from error
-            return _write(call, parse(call, document), decide, render)
+            return write(call, parse(call, document), decide, render)
 
         return Collecting(call.request, DOCUMENT_BYTES_MAX, finish)
 
     return handle
-
-
-def _write(
-    call: Call,
-    command: Command,
-    decide: Callable[[Engine, Writer, Command, Moment], Reply],
-    render: Callable[[Call, Reply], HttpReply],
-) -> HttpReply:
-    parts = call.parts
-    with parts.transactions.writer() as writer:
-        reply = decide(parts.engine, writer, command, parts.writing())
-    return render(call, reply)
 
 
 def xml_reply(call: Call, body: bytes) -> HttpReply:

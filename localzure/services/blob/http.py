@@ -11,7 +11,7 @@ from localzure.auth.authenticate import BLOB_DOOR, authenticate, refuse_anonymou
 from localzure.auth.principal import PrincipalKind
 from localzure.services.blob import access
 from localzure.services.blob.call import Call, Parts
-from localzure.services.blob.engine import accounts, containers, emptying, remains, retention
+from localzure.services.blob.engine import accounts, containers, remains, retention
 from localzure.services.blob.engine.porting import BlobPorter
 from localzure.services.blob.errors import BlobError
 from localzure.services.blob.operations import Resource, find, refuse_header
@@ -191,7 +191,7 @@ class BlobService:
 
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
-        return emptying.empty(self._parts.engine, writer, account, budget)
+        return self.porter().empty(writer, account, budget)
 
     def operation_name(self, request: HttpRequest, address: Address) -> str:
         """See `HttpService.operation_name`."""

@@ -10,8 +10,8 @@ from localzure.services.blob.engine import lifetime
 from localzure.services.blob.engine.lifetime import SetExpiry, SetImmutability, SetLegalHold, SetTier
 from localzure.services.blob.engine.tiers import PREMIUM_TIERS, TIERS
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.handling import writing
 from localzure.services.interface import HttpReply
+from localzure.services.storage_rest.handling import writing
 from localzure.services.storage_rest.headers import reply_headers
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from localzure.services.blob.engine import blobs, tag_conditions, tag_search
 from localzure.services.blob.engine.tag_conditions import TagConditionError
 from localzure.services.blob.engine.tag_search import FindBlobs
 from localzure.services.blob.errors import BlobError
-from localzure.services.blob.handling import reading, writing_document, xml_reply
+from localzure.services.blob.handling import writing_document, xml_reply
 from localzure.services.blob.model import SetBlobTags
 from localzure.services.interface import HttpReply
+from localzure.services.storage_rest.handling import reading
 from localzure.services.storage_rest.headers import reply_headers
 
 if TYPE_CHECKING:

@@ -38,9 +38,11 @@ class Parts:
         deadlines = Deadlines(engine, context.transactions, context.clock, context.alarm)
         return cls(context.transactions, context.clock, context.entropy, engine, deadlines, accounts, level)
 
-    def moment(self) -> Moment:
+    def reading(self) -> Moment:
         """The instant of a request."""
         return Moment(self.clock.now(), self.entropy)
+
+    writing = reading
 
 
 @dataclass(slots=True)

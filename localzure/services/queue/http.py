@@ -11,10 +11,11 @@ from localzure.auth.authenticate import QUEUE_DOOR, authenticate, refuse_anonymo
 from localzure.auth.principal import PrincipalKind
 from localzure.services.queue import access
 from localzure.services.queue.call import Call, Parts
-from localzure.services.queue.engine import emptying, properties, remains
+from localzure.services.queue.engine import remains
 from localzure.services.queue.engine.porting import QueuePorter
 from localzure.services.queue.errors import QueueError
 from localzure.services.queue.operations import Resource, find
+from localzure.services.storage_rest import account_properties
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import describe, render_xml
 from localzure.services.storage_rest.headers import is_enabled_version
@@ -95,7 +96,7 @@ class QueueService:
 
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
-        return emptying.empty(self._parts.engine, writer, account, budget)
+        return self.porter().empty(writer, account, budget)
 
     def sweep(self, writer: Writer, budget: int) -> bool:
         """Free at most about `budget` records of what deletes left behind; True while there may be more."""
@@ -103,7 +104,7 @@ class QueueService:
 
     def _cors(self, address: Address) -> list[CorsRule]:
         with self._parts.transactions.reader() as reader:
-            return properties.find(self._parts.engine, reader, address.account).cors
+            return account_properties.find(self._parts.engine, reader, address.account).cors
 
     def _accept(self, request: HttpRequest, address: Address) -> BodySink:
         parts = self._parts

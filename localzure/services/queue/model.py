@@ -14,10 +14,7 @@ from localzure.services.interface import SECOND, Instant
 from localzure.services.storage_rest.access_policies import AccessPolicy  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localzure.services.queue.identity import MessageId
-    from localzure.services.storage_rest.service_properties import ServiceProperties
 
 NEVER = Instant(253_402_300_799 * SECOND)
 """When a message expires that does not: 9999-12-31T23:59:59Z. No instant in a record is later."""
@@ -76,20 +73,6 @@ class ListQueues(Struct):
     start: str
     """The first name of the page, from its marker."""
     limit: int
-
-
-class OnService(Struct):
-    """An operation that needs no more than its account."""
-
-    account: str
-
-
-class SetProperties(Struct):
-    """Set Queue Service Properties."""
-
-    account: str
-    change: Callable[[ServiceProperties], None]
-    """Makes the changes that were asked for."""
 
 
 class OnQueue(Struct):

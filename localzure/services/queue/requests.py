@@ -12,15 +12,14 @@ from localzure.services.queue.model import (
     ListQueues,
     OnMessage,
     OnQueue,
-    OnService,
     PeekMessages,
     PutMessage,
     SetMetadata,
     SetPolicies,
-    SetProperties,
     UpdateMessage,
 )
 from localzure.services.storage_rest.access_policies import read_policies
+from localzure.services.storage_rest.account_properties import OnService, SetProperties
 from localzure.services.storage_rest.headers import metadata_fault, read_metadata
 from localzure.services.storage_rest.service_properties import change_properties
 from localzure.services.storage_rest.xml_reader import XmlError, parse_document

@@ -15,17 +15,14 @@ if TYPE_CHECKING:
 class Bodiless:
     """The sink of an operation without a body; one that comes nevertheless is dropped."""
 
-    __slots__ = ("_finish",)
+    __slots__ = ("finish",)
 
     def __init__(self, finish: Callable[[], HttpReply]) -> None:
-        self._finish = finish
+        self.finish = finish
+        """See `BodySink`."""
 
     def write(self, data: bytes) -> None:
         """See `BodySink`."""
-
-    def finish(self) -> HttpReply:
-        """See `BodySink`."""
-        return self._finish()
 
     def abandon(self) -> None:
         """See `BodySink`."""

@@ -126,7 +126,7 @@ def _change_set(call: Call, route: Route, parts: list[multipart.Part]) -> list[b
         transactions.check(changes)
         shared = call.parts
         with shared.transactions.writer() as writer:
-            changed = transactions.commit(shared.engine, writer, changes, shared.moment())
+            changed = transactions.commit(shared.engine, writer, changes, shared.writing())
     except ChangeError as failure:
         return [_failure(call, failure.error, parts[failure.index], failure.index, is_alone=len(parts) == 1)]
     return [

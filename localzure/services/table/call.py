@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from localzure.services.storage_rest.times import EntityTags
+from localzure.services.storage_rest.times import EntityTags, Ticks
 from localzure.services.table.engine.state import Engine, Moment
 from localzure.services.table.keys import TableKeys
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from localzure.services.interface import Address, Clock, Entropy, HttpRequest, ServiceContext, Transactions
     from localzure.services.table.operations import Operation
     from localzure.services.table.resource import Target
+
+
+_READING = Moment(Ticks(0))
 
 
 @dataclass(slots=True)
@@ -38,7 +41,11 @@ class Parts:
         engine = Engine(TableKeys(context.space))
         return cls(context.transactions, context.clock, context.entropy, engine, accounts, level)
 
-    def moment(self) -> Moment:
+    def reading(self) -> Moment:
+        """The instant of a request that only reads: what it reads is the same at any."""
+        return _READING
+
+    def writing(self) -> Moment:
         """The instant of a request that writes: each has ticks of its own."""
         return Moment(self.tags.next(self.clock.now()))
 

@@ -1,18 +1,16 @@
-"""From a routed call to its reply: what each operation does with its head and its body.
-
-A handler takes a call whose head has arrived and returns the sink for its body. Each ends the same way: one
-transaction, one decision of the engine, one reply.
-"""
+"""From a routed call to its reply: what each operation does with its head and its body."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from localzure.services.storage_rest.sinks import Bodiless, Collecting
+from localzure.services.storage_rest import account_properties
+from localzure.services.storage_rest.handling import reading, writing_body
+from localzure.services.storage_rest.sinks import Collecting
 from localzure.services.storage_rest.user_delegation import answer_key_info
 from localzure.services.table import replies, requests
-from localzure.services.table.engine import entities, properties, queries, tables
+from localzure.services.table.engine import entities, queries, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,58 +18,12 @@ if TYPE_CHECKING:
 
     from localzure.services.interface import BodySink, HttpReply
     from localzure.services.table.call import Call
-    from localzure.services.table.engine.state import Engine, Moment
     from localzure.services.table.model import Change, Changed
-    from localzure_storage.store import Reader, Writer
 
     Handler: TypeAlias = Callable[[Call], BodySink]
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
 """Longest body of a request. In JSON an entity of 1 MiB takes three at the most."""
-
-Command = TypeVar("Command")
-Reply = TypeVar("Reply")
-
-
-def reading(
-    parse: Callable[[Call], Command],
-    decide: Callable[[Engine, Reader, Command], Reply],
-    render: Callable[[Call, Reply], HttpReply],
-) -> Handler:
-    """Make the handler of an operation that only reads."""
-
-    def handle(call: Call) -> BodySink:
-        command = parse(call)
-
-        def finish() -> HttpReply:
-            parts = call.parts
-            with parts.transactions.reader() as reader:
-                reply = decide(parts.engine, reader, command)
-            return render(call, reply)
-
-        return Bodiless(finish)
-
-    return handle
-
-
-def writing(
-    parse: Callable[[Call, bytes], Command],
-    decide: Callable[[Engine, Writer, Command, Moment], Reply],
-    render: Callable[[Call, Reply], HttpReply],
-) -> Handler:
-    """Make the handler of an operation that writes what its body says."""
-
-    def handle(call: Call) -> BodySink:
-        def finish(body: bytes) -> HttpReply:
-            command = parse(call, body)
-            parts = call.parts
-            with parts.transactions.writer() as writer:
-                reply = decide(parts.engine, writer, command, parts.moment())
-            return render(call, reply)
-
-        return Collecting(call.request, BODY_BYTES_MAX, finish)
-
-    return handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +40,7 @@ class EntityChange:
             change = self.read(call, body)
             parts = call.parts
             with parts.transactions.writer() as writer:
-                changed = entities.change(parts.engine, writer, change, parts.moment())
+                changed = entities.change(parts.engine, writer, change, parts.writing())
             return self.render(call, change, changed)
 
         return Collecting(call.request, BODY_BYTES_MAX, finish)
@@ -113,12 +65,18 @@ delete_entity = EntityChange(requests.delete_entity, replies.entity_changed)
 
 get_entity = reading(requests.on_entity, entities.get, replies.entity_read)
 query_entities = reading(requests.query_entities, queries.page, replies.entity_listing)
-create_table = writing(requests.create_table, tables.create, replies.table_created)
+create_table = writing_body(requests.create_table, tables.create, replies.table_created, bytes_max=BODY_BYTES_MAX)
 get_table = reading(requests.get_table, tables.get, replies.table_read)
 list_tables = reading(requests.list_tables, tables.list_page, replies.table_listing)
-delete_table = writing(lambda call, _body: requests.on_table(call), tables.delete, replies.table_deleted)
+delete_table = writing_body(
+    lambda call, _body: requests.on_table(call), tables.delete, replies.table_deleted, bytes_max=BODY_BYTES_MAX
+)
 get_policies = reading(requests.on_table, tables.get_policies, replies.table_policies)
-set_policies = writing(requests.set_policies, tables.set_policies, replies.policies_changed)
-get_service_properties = reading(requests.on_service, properties.get, replies.service_properties)
-set_service_properties = writing(requests.set_properties, properties.change, replies.service_changed)
-get_service_stats = reading(requests.get_stats, properties.get, replies.service_stats)
+set_policies = writing_body(
+    requests.set_policies, tables.set_policies, replies.policies_changed, bytes_max=BODY_BYTES_MAX
+)
+get_service_properties = reading(requests.on_service, account_properties.get, replies.service_properties)
+set_service_properties = writing_body(
+    requests.set_properties, account_properties.change, replies.service_changed, bytes_max=BODY_BYTES_MAX
+)
+get_service_stats = reading(requests.get_stats, account_properties.get, replies.service_stats)

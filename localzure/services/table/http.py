@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from localzure.auth.accounts import prepare_accounts
 from localzure.auth.authenticate import TABLE_DOOR, authenticate, refuse_anonymous
 from localzure.auth.principal import PrincipalKind
+from localzure.services.storage_rest import account_properties
 from localzure.services.storage_rest.cors import SharingSink, answer_preflight
 from localzure.services.storage_rest.errors import StorageRestError, describe
 from localzure.services.storage_rest.headers import is_enabled_version
 from localzure.services.storage_rest.query import UriError
 from localzure.services.storage_rest.sinks import Bodiless
 from localzure.services.table.call import Parts
-from localzure.services.table.engine import emptying, properties, remains
+from localzure.services.table.engine import remains
 from localzure.services.table.engine.porting import TablePorter
 from localzure.services.table.errors import TableError
 from localzure.services.table.operations import find_operation, route
@@ -76,7 +77,7 @@ class TableService:
 
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
         """Take up to `budget` of what an account, None for all, has in this service; True while there may be more."""
-        return emptying.empty(self._parts.engine, writer, account, budget)
+        return self.porter().empty(writer, account, budget)
 
     def operation_name(self, request: HttpRequest, address: Address) -> str:
         """See `HttpService.operation_name`."""
@@ -109,7 +110,7 @@ class TableService:
     def _cors_rules(self, address: Address) -> list[CorsRule]:
         parts = self._parts
         with parts.transactions.reader() as reader:
-            return properties.find(parts.engine, reader, address.account).cors
+            return account_properties.find(parts.engine, reader, address.account).cors
 
 
 def _without_second_account(address: Address) -> Address:

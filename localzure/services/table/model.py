@@ -14,9 +14,6 @@ from localzure.services.storage_rest.access_policies import AccessPolicy  # noqa
 from localzure.services.storage_rest.times import Ticks  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from localzure.services.storage_rest.service_properties import ServiceProperties
     from localzure.services.table.filters.plan import Plan
 
 PROPERTIES_MAX = 252
@@ -145,20 +142,6 @@ class DeleteEntity(Struct):
 
 Change = InsertEntity | WriteEntity | DeleteEntity
 """What may stand in an entity group transaction."""
-
-
-class OnService(Struct):
-    """An operation on an account's properties of this service."""
-
-    account: str
-
-
-class SetProperties(Struct):
-    """Set Table Service Properties."""
-
-    account: str
-    change: Callable[[ServiceProperties], None]
-    """Changes the sections that the request gives."""
 
 
 # --- what is answered ---------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from localzure.services.storage_rest.access_policies import read_policies
+from localzure.services.storage_rest.account_properties import OnService, SetProperties
 from localzure.services.storage_rest.errors import StorageRestError
 from localzure.services.storage_rest.service_properties import change_properties
 from localzure.services.storage_rest.xml_reader import XmlError, parse_document
@@ -21,11 +22,9 @@ from localzure.services.table.model import (
     InsertEntity,
     ListTables,
     OnEntity,
-    OnService,
     OnTable,
     QueryEntities,
     SetPolicies,
-    SetProperties,
     WriteEntity,
 )
 

@@ -40,7 +40,7 @@ encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(EntityRecord).decode
 
 
-def get(engine: Engine, reader: Reader, command: OnEntity) -> ReadEntity:
+def get(engine: Engine, reader: Reader, command: OnEntity, _moment: Moment) -> ReadEntity:
     """Return an entity. Raises TableError `TableNotFound`, `ResourceNotFound`."""
     table = tables.find(engine, reader, command.account, command.table)
     value = None

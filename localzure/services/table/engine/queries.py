@@ -14,7 +14,7 @@ from localzure.services.table.model import Entity, EntityPage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localzure.services.table.engine.state import Engine
+    from localzure.services.table.engine.state import Engine, Moment
     from localzure.services.table.model import QueryEntities
     from localzure_storage.store import Reader
 
@@ -25,7 +25,7 @@ BYTES_MAX = 4 * 1024 * 1024
 """Bytes of records that one page may gather."""
 
 
-def page(engine: Engine, reader: Reader, command: QueryEntities) -> EntityPage:
+def page(engine: Engine, reader: Reader, command: QueryEntities, _moment: Moment) -> EntityPage:
     """Return a page of a table's entities. Raises TableError `TableNotFound`."""
     table = tables.find(engine, reader, command.account, command.table)
     result = EntityPage(table.name, [], None)

@@ -46,7 +46,7 @@ def table_id(value: bytes) -> int:
     return _decode(value).id
 
 
-def get(engine: Engine, reader: Reader, command: OnTable) -> TableRecord:
+def get(engine: Engine, reader: Reader, command: OnTable, _moment: Moment) -> TableRecord:
     """Return a table by itself, as an entry of the list of tables."""
     return find(engine, reader, command.account, command.table, "ResourceNotFound")
 
@@ -58,7 +58,7 @@ def delete(engine: Engine, writer: Writer, command: OnTable, _moment: Moment) ->
     remains.leave(engine, writer, record.id)
 
 
-def list_page(engine: Engine, reader: Reader, command: ListTables) -> TablePage:
+def list_page(engine: Engine, reader: Reader, command: ListTables, _moment: Moment) -> TablePage:
     """Return a page of an account's tables, in the order of their names in lower case."""
     keys = engine.keys
     test = command.plan.test
@@ -76,7 +76,7 @@ def list_page(engine: Engine, reader: Reader, command: ListTables) -> TablePage:
     return TablePage(names, None)
 
 
-def get_policies(engine: Engine, reader: Reader, command: OnTable) -> TableRecord:
+def get_policies(engine: Engine, reader: Reader, command: OnTable, _moment: Moment) -> TableRecord:
     """Return a table for its stored access policies."""
     return find(engine, reader, command.account, command.table)
 
