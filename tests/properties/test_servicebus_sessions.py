@@ -16,7 +16,15 @@ from localzure.services.servicebus.durations import MICROSECONDS
 from localzure.services.servicebus.engine.browsing import peek, receive_deferred
 from localzure.services.servicebus.engine.messages import send
 from localzure.services.servicebus.engine.session_states import get_state, list_sessions, set_state
-from localzure.services.servicebus.engine.sessions import Session, Wait, accept, accept_next, release, renew_session
+from localzure.services.servicebus.engine.sessions import (
+    NOTICE_DELAY,
+    Session,
+    Wait,
+    accept,
+    accept_next,
+    release,
+    renew_session,
+)
 from localzure.services.servicebus.engine.settlement import Disposition, settle
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
 from localzure.services.servicebus.model import MessageState
@@ -108,6 +116,7 @@ class _SessionMachine(RuleBasedStateMachine):
         self.kept = {name: Kept() for name in NAMES}
         self.held: dict[str, Held] = {}
         self.line: list[Waiting] = []
+        self.lost: list[Held] = []
         self.sent = 0
         self.dead = 0
 
@@ -230,8 +239,8 @@ class _SessionMachine(RuleBasedStateMachine):
         if self.commit(commits):
             self.kept[name].state = state
 
-    @rule(seconds=st.sampled_from([1, 15, 30, 46]))
-    def advance(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([0.5, 1, 15, 30, 46]))
+    def advance(self, seconds: float) -> None:
         self.world.advance(seconds)
         for waiting in [*self.line]:
             if waiting.deadline <= self.now:
@@ -240,11 +249,20 @@ class _SessionMachine(RuleBasedStateMachine):
         for name, held in list(self.held.items()):
             if held.deadline <= self.now:
                 del self.held[name]
-                assert held.client.is_over
+                self.lost.append(held)
                 for each in [*self.kept[name].messages]:
                     if each.token is not None:
                         self.end(name, each, Disposition.ABANDONED)
+        for held in self.lost:
+            assert held.client.is_over == (held.deadline + NOTICE_DELAY <= self.now)
+        self.lost = [held for held in self.lost if not held.client.is_over]
         self.give_to_those_who_wait()
+
+    @rule()
+    def leave_before_the_notice(self) -> None:
+        for held in self.lost:
+            release(self.world.broker, self.session(held))
+        self.lost.clear()
 
     @rule()
     def crash(self) -> None:
@@ -252,6 +270,7 @@ class _SessionMachine(RuleBasedStateMachine):
         self.world = self.world.restart()
         self.world.broker.arm_next()
         self.held.clear()
+        self.lost.clear()
         self.line.clear()
         for kept in self.kept.values():
             for each in kept.messages:
@@ -278,6 +297,7 @@ class _SessionMachine(RuleBasedStateMachine):
         assert set(queue.sessions.held) == set(self.held)
         assert [wait.holder for wait in queue.sessions.line] == [waiting.client for waiting in self.line]
         assert len(self.world.broker.session_ends) == len(self.held)
+        assert len(self.world.broker.notices) == len(self.lost)
         assert len(self.world.broker.waits) == len(self.line)
         tokens = [each.token for kept in self.kept.values() for each in kept.messages if each.token is not None]
         assert len(queue.locks) == len(tokens)

@@ -73,6 +73,8 @@ class Broker:
         """The transactions of clients that are open."""
         self.waits: Deadlines[Wait] = Deadlines()
         """Those who wait for a session, by how long they wait."""
+        self.notices: Deadlines[Session] = Deadlines()
+        """The sessions whose locks have expired, by when those who held them are told."""
 
     def now(self) -> int:
         """The virtual time."""
@@ -159,7 +161,7 @@ class Broker:
                 self.arm(self.keys.due_parts(key)[0])
 
     def _first_in_memory(self) -> int | None:
-        deadlines = (self.session_ends, self.waits, self.transactions.deadlines)
+        deadlines = (self.session_ends, self.notices, self.waits, self.transactions.deadlines)
         firsts = (self._timed[0][0] if self._timed else None, *(each.first() for each in deadlines))
         return min((first for first in firsts if first is not None), default=None)
 

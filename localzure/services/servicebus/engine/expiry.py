@@ -14,7 +14,7 @@ from localzure.services.servicebus.engine.fan_out import go_on
 from localzure.services.servicebus.engine.forwarding import move_on
 from localzure.services.servicebus.engine.idle import delete_if_idle
 from localzure.services.servicebus.engine.scheduling import activate
-from localzure.services.servicebus.engine.sessions import end_waits, release, watch_again
+from localzure.services.servicebus.engine.sessions import end_waits, give_notices, lose, watch_again
 from localzure.services.servicebus.engine.settlement import end_expired
 from localzure.services.servicebus.engine.topics import Topic
 from localzure.services.servicebus.engine.transactions import end_transactions
@@ -47,6 +47,7 @@ def run_due(broker: Broker) -> None:
     """
     broker.alarm_rang()
     end_waits(broker, STEP_MAX)
+    give_notices(broker, STEP_MAX)
     end_transactions(broker, STEP_MAX)
     if not broker.has_due(broker.now()):
         broker.arm_next()
@@ -83,13 +84,7 @@ def _end_sessions(broker: Broker, turn: Turn) -> None:
         session.is_ending = True
         for lock in list(session.lane.values()):
             end_expired(turn, session.queue, lock)
-        turn.then(partial(_lose, broker, session), partial(_not_lost, broker, session))
-
-
-def _lose(broker: Broker, session: Session) -> None:
-    if session.is_held:
-        release(broker, session)
-        session.holder.lost()
+        turn.then(partial(lose, broker, session), partial(_not_lost, broker, session))
 
 
 def _not_lost(broker: Broker, session: Session, _error: Exception) -> None:

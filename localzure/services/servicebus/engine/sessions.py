@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 SESSION_ID_CHARACTERS_MAX = 128
 """Longest session id (Azure's quota)."""
 
+NOTICE_DELAY = SECOND
+"""How long after the end of its session's lock a holder is told, in microseconds.
+
+The lock itself ends when it ends. Azure closes the link a moment later: the tests of its SDK for Python receive for as
+long as the lock lasts, and expect to find the link open.
+"""
+
 
 class Holder(Protocol):
     """Somebody who wants a session, or holds one."""
@@ -53,7 +60,7 @@ class Holder(Protocol):
         ...
 
     def lost(self) -> None:
-        """The lock of its session has expired."""
+        """The lock of its session has expired, `NOTICE_DELAY` ago."""
         ...
 
 
@@ -76,6 +83,7 @@ class Session(Supply):
         self.is_ending = False
         """Its lock has expired, which is not committed yet."""
         self.ticket: Ticket = (0, 0)
+        """For the end of its lock; when that has come, for the notice of it."""
 
     @property
     def queue(self) -> Queue:
@@ -296,6 +304,7 @@ def renew_session(broker: Broker, session: Session) -> int:
 def release(broker: Broker, session: Session) -> None:
     """Let a session go. Its messages are available again as if they had not been delivered."""
     if not session.is_held:
+        broker.notices.remove(session.ticket)
         return
     session.is_held = False
     broker.session_ends.remove(session.ticket)
@@ -305,6 +314,26 @@ def release(broker: Broker, session: Session) -> None:
         queue.locks.take(token)
     sessions.may_be_ready(session.session_id)
     broker.on_available(queue)
+
+
+def lose(broker: Broker, session: Session) -> None:
+    """Let a session go whose lock has expired, which is committed; its holder is told `NOTICE_DELAY` after that end."""
+    if not session.is_held:
+        return
+    release(broker, session)
+    told_at = session.deadline + NOTICE_DELAY
+    if told_at <= broker.now():
+        session.holder.lost()
+        return
+    session.ticket = broker.notices.add(told_at, session)
+    broker.arm(told_at)
+
+
+def give_notices(broker: Broker, limit: int) -> None:
+    """Tell up to `limit` of those whose sessions were lost `NOTICE_DELAY` ago."""
+    for session in broker.notices.due(broker.now(), limit):
+        broker.notices.remove(session.ticket)
+        session.holder.lost()
 
 
 def watch_again(broker: Broker, session: Session) -> None:

@@ -212,6 +212,14 @@ def test_a_lock_that_expires_takes_the_link_with_it(wire: Wire, world: World) ->
     assert wire.bodies() == ["a"]
     world.advance(LOCK_SECONDS)
     wire.read()
+    assert wire.heard(frames.DETACH) == [], "that comes a moment later"
+    wire.flow(handle, 5, drain=True)
+    assert wire.flows(handle)[-1][8] is True
+    assert wire.bodies() == ["a"]
+    wire.settle(wire.deliveries[0], ACCEPTED)
+    assert wire.settled[wire.deliveries[0].delivery_id].outcome == 0x25, "rejected"
+    world.advance(1)
+    wire.read()
     condition, _ = wire.detached_with(handle)
     assert condition == "com.microsoft:session-lock-lost"
     handle = accept(wire, "s", 1)

@@ -89,7 +89,6 @@ def test_a_session_holds_its_messages_together(world: World, queue: Queue) -> No
         renew(world.broker, queue, deliveries[1].token)
     assert code_of(caught) is ErrorCode.NOT_ALLOWED
     world.advance(1)
-    assert client.losses == 1
     assert len(queue.locks) == 0
     session = accept(world.broker, queue, "s", client)
     (delivery,) = world.lock(session)
@@ -118,6 +117,39 @@ def test_messages_die_in_sessions_too(world: World, queue: Queue) -> None:
     assert sections(delivery).application_properties()["DeadLetterReason"] == "MaxDeliveryCountExceeded"
     with world.broker.reader() as reader:
         assert list_sessions(reader, queue, 0, 10, None) == []
+
+
+def test_who_loses_a_session_is_told_a_moment_later(world: World, queue: Queue) -> None:
+    world.send(queue, "a", group_id="s")
+    loser = Client()
+    lost = accept(world.broker, queue, "s", loser)
+    world.lock(lost)
+    world.advance(LOCK_SECONDS)
+    assert bodies(world.lock(accept(world.broker, queue, "s", Client()))) == ["a"], "the lock ends when it ends"
+    assert world.lock(lost) == []
+    world.advance(0.9)
+    assert loser.losses == 0
+    world.advance(0.1)
+    assert loser.losses == 1
+    assert len(world.broker.notices) == 0
+
+
+def test_who_leaves_a_lost_session_is_told_nothing(world: World, queue: Queue) -> None:
+    loser = Client()
+    lost = accept(world.broker, queue, "s", loser)
+    world.advance(LOCK_SECONDS)
+    holder = Client()
+    session = accept(world.broker, queue, "s", holder)
+    release(world.broker, lost)
+    world.advance(1)
+    assert (loser.losses, holder.losses, session.is_held) == (0, 0, True)
+
+
+def test_a_jump_of_the_clock_tells_at_once(world: World, queue: Queue) -> None:
+    client = Client()
+    accept(world.broker, queue, "s", client)
+    world.advance(LOCK_SECONDS + 1)
+    assert client.losses == 1
 
 
 def test_an_end_that_cannot_be_written_comes_later(world: World, queue: Queue, disk: FailingStore) -> None:
