@@ -53,6 +53,7 @@ class LocalZure:
         in_memory: bool = True,
         data_dir: str | os.PathLike[str] | None = None,
         queues: Sequence[str] | Mapping[str, QueueProperties] = (),
+        topics: Mapping[str, Sequence[str]] | None = None,
         config: str | os.PathLike[str] | Mapping[str, object] | None = None,
         seed: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
         durability: str | None = None,
@@ -66,7 +67,8 @@ class LocalZure:
         """Describe the server; nothing runs yet.
 
         `data_dir` keeps the data in that folder; with `in_memory=False` alone it is a temporary one, which restarts
-        keep and `close` deletes. `queues` are Service Bus queues to create. `config` is a configuration file or its
+        keep and `close` deletes. `queues` are Service Bus queues to create, `topics` topics with
+        the names of their subscriptions. `config` is a configuration file or its
         content, `seed` one or more seed files, `durability` one of process and full, for data on disk. With
         `accounts_on_first_use` there is every storage account that is asked for. `env` is
         added to the environment, `extra_args` to the command line.
@@ -76,8 +78,8 @@ class LocalZure:
         self._data_dir = Path(data_dir).absolute() if data_dir else None if in_memory else self._folder / "data"
         self._durability = durability
         self._seeds = [Path(path).absolute() for path in ([seed] if isinstance(seed, str | os.PathLike) else seed)]
-        if queues:
-            self._seeds.append(self._write("queues.json", _queues_seed(queues)))
+        if queues or topics:
+            self._seeds.append(self._write("entities.json", _seed(queues, topics or {})))
         self._config = self._write("config.json", config) if isinstance(config, Mapping) else config
         self._env = dict(env or {})
         self._extra_args = ["--accounts-on-first-use"] if accounts_on_first_use else []
@@ -363,11 +365,17 @@ def _with_tls(url: str) -> str:
     return f"{'amqps' if scheme.startswith('amqp') else 'https'}://{place}"
 
 
-def _queues_seed(queues: Sequence[str] | Mapping[str, QueueProperties]) -> dict[str, object]:
-    """A seed file with these queues, in the form of Microsoft's Service Bus emulator."""
+def _seed(
+    queues: Sequence[str] | Mapping[str, QueueProperties], topics: Mapping[str, Sequence[str]]
+) -> dict[str, object]:
+    """A seed file with these entities, in the form of Microsoft's Service Bus emulator."""
     properties = queues if isinstance(queues, Mapping) else {name: {} for name in queues}
     rows = [{"Name": name, "Properties": dict(own)} for name, own in properties.items()]
-    namespace = {"Name": "sbemulatorns", "Queues": rows, "Topics": []}
+    published = [
+        {"Name": name, "Properties": {}, "Subscriptions": [{"Name": each, "Properties": {}} for each in subscriptions]}
+        for name, subscriptions in topics.items()
+    ]
+    namespace = {"Name": "sbemulatorns", "Queues": rows, "Topics": published}
     return {"UserConfig": {"Namespaces": [namespace], "Logging": {"Type": "File"}}}
 
 

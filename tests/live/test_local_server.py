@@ -186,6 +186,18 @@ def test_a_server_that_does_not_stop_in_time_is_killed() -> None:
     assert not exists(pid)
 
 
+def test_topics_are_there_from_the_start() -> None:
+    with (
+        LocalZure(topics={"news": ["all", "some"]}) as server,
+        ServiceBusClient.from_connection_string(server.servicebus_connection_string) as client,
+    ):
+        with client.get_topic_sender("news") as sender:
+            sender.send_messages(ServiceBusMessage("read all about it"))
+        for name in ("all", "some"):
+            with client.get_subscription_receiver("news", name, max_wait_time=5) as receiver:
+                assert [str(message) for message in receiver.receive_messages()] == ["read all about it"]
+
+
 @pytest.mark.parametrize("queues", [["orders"], {"orders": {"LockDuration": "PT5S"}}])
 def test_queues_are_there_from_the_start(queues: Sequence[str] | Mapping[str, Mapping[str, object]]) -> None:
     with (
