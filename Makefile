@@ -7,6 +7,7 @@
 #   make image                      the container image, with docker or podman
 #   make image-test                 builds the image, and uses containers of it
 #   make docs                       writes docs/features.md from the tables of operations
+#   make grammars                   works out the tables of the grammars anew, after a change to one or a new lark
 #   make bench                      speed and memory; make bench SCALE=full takes minutes
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter that .venv is made from, JOBS=8 how many tests run at once.
@@ -29,7 +30,7 @@ SDK_7_14 := $(VENV)/sdk-servicebus-7.14
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint conformance sdks image image-test docs bench
+.PHONY: run test lint conformance sdks image image-test docs grammars bench
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -60,6 +61,9 @@ image-test: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.tidy.feature_matrix
 	$(BIN)/python -m tests.tidy.configuration_page
+
+grammars: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.tidy.grammar_tables
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.run --scale $(SCALE) $(ARGS)

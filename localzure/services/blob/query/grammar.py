@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark import Lark, Transformer, v_args
+from lark import Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
 from localzure.services.blob.query.syntax import (
@@ -22,6 +22,7 @@ from localzure.services.blob.query.syntax import (
     Select,
     Star,
 )
+from localzure.services.grammars import make_parser
 
 if TYPE_CHECKING:
     from lark import Token
@@ -122,7 +123,7 @@ QUOTED: /"(?:[^"]|"")*"/
 IDENTIFIER: /(?!(?:RESERVED)(?!\w))[^\W\d]\w*/i
 
 %ignore /\s+/
-"""
+""".replace("RESERVED", RESERVED)
 
 
 def read_query(text: str) -> Select:
@@ -264,4 +265,4 @@ def _integer(token: Token) -> int:
     return value
 
 
-_parser = Lark(GRAMMAR.replace("RESERVED", RESERVED), parser="lalr", transformer=_Builder(), maybe_placeholders=True)
+_parser = make_parser(__package__ or "", GRAMMAR, _Builder())

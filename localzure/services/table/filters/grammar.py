@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lark import Lark, Transformer
+from lark import Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
+from localzure.services.grammars import make_parser
 from localzure.services.table.errors import TableError
 from localzure.services.table.filters.conditions import Always, And, Comparison, Constant, Not, Or, Property
 from localzure.services.table.filters.literals import NAMED_DOUBLES, read_number, read_prefixed, read_string
@@ -172,4 +173,4 @@ def _depth_around(parts: list[Condition]) -> int:
     return depth
 
 
-_parser = Lark(GRAMMAR, parser="lalr", lexer="contextual", transformer=_Conditions())
+_parser = make_parser(__package__ or "", GRAMMAR, _Conditions())

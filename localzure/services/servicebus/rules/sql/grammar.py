@@ -2,16 +2,17 @@
 
 It is LALR(1), and its callbacks build the tree while it reads, so neither long nor deep texts recurse. Conditions and
 expressions are one grammar, because both stand in parentheses; the callbacks refuse what is of the other kind.
-Importing this module makes the parser, some tens of milliseconds: import it when the first rule is compiled.
+Importing this module imports lark, some ten milliseconds: import it when the first rule is compiled.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from lark import Lark, Transformer
+from lark import Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
+from localzure.services.grammars import make_parser
 from localzure.services.servicebus.rules.model import RuleError
 from localzure.services.servicebus.rules.sql.tree import (
     DEPTH_MAX,
@@ -328,4 +329,4 @@ def _at(token: Token) -> int:
     return int(token.start_pos or 0)
 
 
-_parser = Lark(GRAMMAR, parser="lalr", lexer="contextual", start=["condition", "statements"], transformer=_Tree())
+_parser = make_parser(__package__ or "", GRAMMAR, _Tree(), ("condition", "statements"))
