@@ -23,6 +23,7 @@ from localzure.cli.health import health
 from localzure.cli.reset import reset
 from localzure.cli.run import run
 from localzure.cli.server import status, stop, version
+from localzure.cli.service import service
 from localzure.cli.servicebus import servicebus
 from localzure.cli.snapshot import snapshot
 from localzure.cli.start import start
@@ -55,6 +56,7 @@ COMMANDS = (
     clock,
     faults,
     reset,
+    service,
     servicebus,
     snapshot,
     storage,

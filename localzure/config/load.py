@@ -157,6 +157,7 @@ def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...]
         warnings=warnings,
         **some(host="host", seeds="seed", ready_file="ready_file", auth="auth", services="services", drop_in="drop_in"),
         **some(tls_certificate="tls.certificate", tls_key="tls.key", tls_password="tls.password"),  # noqa: S106 - a path
+        **some(plugins="plugins.run", plugin_options="plugins.options"),
         **some(accounts_on_first_use="storage.accounts_on_first_use"),
         **some(namespaces_on_first_use="servicebus.namespaces_on_first_use"),
         **some(accounts="storage.accounts", admin_token="admin.token", admin_hosts="admin.hosts"),  # noqa: S106 - a path

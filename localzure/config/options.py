@@ -98,6 +98,14 @@ OPTIONS: tuple[Option, ...] = (
         "services", "--services", values.services, "NAMES", "Services to run, such as blob,servicebus (default all)."
     ),
     Option(
+        "plugins.run",
+        "--plugins",
+        values.plugins,
+        "NAMES",
+        "Plugins to run, such as mailbox,clock (default all that are installed; off: none).",
+    ),
+    Option("plugins.options", None, values.plugin_options, "", "By a plugin's name: enabled, port, and its settings."),
+    Option(
         "snapshots.every",
         "--snapshot-every",
         values.duration,

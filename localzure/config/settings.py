@@ -75,8 +75,8 @@ class Listener:
     """One listener to bind."""
 
     name: str
-    """Its name in the endpoints: gateway, blob, queue, table, amqp, amqps, servicebus, http, https."""
-    service: Service | None
+    """Its name in the endpoints: gateway, blob, queue, table, amqp, amqps, servicebus, http, https, or a plugin's."""
+    service: str | None
     """The service that a request or connection without other hints is for."""
     port: int
     """0 is any."""
@@ -174,6 +174,19 @@ DEVELOPMENT_ACCOUNT = StorageAccount(
 
 
 @dataclass(frozen=True, slots=True)
+class PluginOptions:
+    """What the configuration says of one plugin."""
+
+    is_enabled: bool | None = None
+    """None where it does not say."""
+    port: int | None = None
+    """None where it does not say, or the plugin is to have no port of its own (`has_port`)."""
+    has_port: bool = True
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """The plugin's own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration of one server."""
 
@@ -199,6 +212,10 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     services: tuple[Service, ...] = SERVICES
     """The services that run, in the order of `SERVICES`."""
+    plugins: tuple[str, ...] | None = None
+    """The plugins that run; None is all that are installed and that nothing switches off."""
+    plugin_options: Mapping[str, PluginOptions] = field(default_factory=dict, repr=False)
+    """What is said of single plugins, by name."""
     accounts: tuple[StorageAccount, ...] = (DEVELOPMENT_ACCOUNT,)
     accounts_on_first_use: bool = False
     """Whether any other account is made when it is first used, with the key of the development account."""

@@ -22,6 +22,7 @@ from localzure.config.settings import (
     AccountKind,
     AccountSku,
     NamedHost,
+    PluginOptions,
     Service,
     SharedAccessKey,
     StorageAccount,
@@ -36,6 +37,7 @@ _DURATION = re.compile(r"(PT)?(\d{1,9}(?:\.\d{1,3})?)([SMH]?)", re.ASCII | re.IG
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 _LOGGER = re.compile(r"[A-Za-z_][\w.]*")
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_PLUGIN_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
 
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -240,6 +242,41 @@ def services(raw: object, _base: Path) -> tuple[Service, ...]:
     if not running:
         raise RefusedError(f"every service is off; leave on at least one of {', '.join(SERVICES)}")
     return running
+
+
+def plugins(raw: object, _base: Path) -> tuple[str, ...]:
+    """The names of the plugins to run; `off` (which YAML reads as false) is none."""
+    if raw is False or (isinstance(raw, str) and raw.strip().lower() == "off"):
+        return ()
+    names = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(names, list | tuple):
+        raise expected("names of plugins, or off", raw)
+    return tuple(_plugin_name(name) for name in names)
+
+
+def plugin_options(raw: object, base: Path) -> Mapping[str, PluginOptions]:
+    """What is said of single plugins: a mapping from name to `enabled`, `port` and the plugin's own settings."""
+    if not isinstance(raw, Mapping):
+        raise expected("a mapping from a plugin's name to its options", raw)
+    found = {}
+    for name, given in raw.items():
+        if not isinstance(given, Mapping):
+            raise expected("a mapping of options, such as {enabled: false}", given, at=str(name))
+        own = {str(key): value for key, value in given.items() if key not in {"enabled", "port"}}
+        enabled = given.get("enabled")
+        if enabled is not None and not isinstance(enabled, bool):
+            raise expected("true or false", enabled, at=f"{name}.enabled")
+        own_port = port(given["port"], base) if "port" in given else None
+        has_port = own_port is not None or "port" not in given
+        found[_plugin_name(name)] = PluginOptions(enabled, own_port, has_port, own)
+    return found
+
+
+def _plugin_name(raw: object) -> str:
+    name = str(raw).strip()
+    if not _PLUGIN_NAME.fullmatch(name):
+        raise expected("the name of a plugin: small letters, digits and hyphens", raw)
+    return name
 
 
 def accounts(raw: object, _base: Path) -> tuple[StorageAccount, ...]:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from localzure.services.interface import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from localzure.config.settings import NamedHost
     from localzure.services.interface import HttpRequest
@@ -66,12 +66,15 @@ _NO_HOSTS: Mapping[str, NamedHost] = {}
 
 
 def resolve(
-    default_service: str | None, request: HttpRequest, hosts: Mapping[str, NamedHost] = _NO_HOSTS
+    default_service: str | None,
+    request: HttpRequest,
+    hosts: Mapping[str, NamedHost] = _NO_HOSTS,
+    plugins: Container[str] = (),
 ) -> tuple[str | None, Address]:
     """Return (service, address) of a request on a listener whose default is `default_service` (None: the gateway).
 
-    `hosts` are the names of the configuration. The service is None where nothing names one; its address then has the
-    whole path.
+    `hosts` are the names of the configuration, `plugins` those of the services beside ours. The service is None where
+    nothing names one; its address then has the whole path.
     """
     path = request.raw_path.removeprefix("/")
     name = request.headers.get(ORIGINAL_HOST) or request.host
@@ -83,7 +86,7 @@ def resolve(
     if default_service is not None:
         return default_service, _path_style(default_service, path, origin)
     prefix, _, rest = path.partition("/")
-    if prefix in STORAGE_SERVICES or prefix in {"servicebus", "entra"}:
+    if prefix in STORAGE_SERVICES or prefix in {"servicebus", "entra"} or prefix in plugins:
         return prefix, _path_style(prefix, rest, f"{origin}/{prefix}")
     return None, Address("", secondary=False, path=path, base_url=origin)
 

@@ -133,6 +133,11 @@ class Exchange:
         self._tell_end(0)
 
     @property
+    def service_name(self) -> str:
+        """The service that answers, once that is known."""
+        return self._request.service
+
+    @property
     def is_waiting(self) -> bool:
         """The reply waits for what may never come: a client that stops listening has given it up."""
         return self._later is not None and self._later.is_for_a_listener
@@ -148,10 +153,10 @@ class Exchange:
             with correlated(self._request.request_id):
                 self._pump()
         except StreamBrokenError:
-            self._break_off()
+            self.break_off()
         except Exception:  # noqa: BLE001 - the head has left: only the end of the stream tells the client
             _log.exception("%s %s failed while its reply was sent", self._request.method, self._request.raw_path)
-            self._break_off()
+            self.break_off()
 
     def _accept(self) -> None:
         self.service, address = self._stream.router.route(self._request, self._stream.listener)
@@ -214,7 +219,7 @@ class Exchange:
             self._close_source()
             return
         if isinstance(reply, NoReply):
-            self._break_off()
+            self.break_off()
             return
         self._reply_started = True
         self._status = reply.status
@@ -263,7 +268,7 @@ class Exchange:
         if began is not None:
             self._stream.observer.ended(self._request, status, began, self._sent_bytes)
 
-    def _break_off(self) -> None:
+    def break_off(self) -> None:
         """End the stream where it is: that is how the client learns that there is no more."""
         self.lost()
         self._stream.send(StreamClosed(self.stream_id))

@@ -11,6 +11,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from localzure.gateway.address import STORAGE_SERVICES
+from localzure.plugins.errors import PluginError
 from localzure.services.interface import ServiceError
 from localzure.services.servicebus.admin.errors import AdminError
 from localzure.services.storage_rest.errors import StorageRestError
@@ -57,7 +59,7 @@ class Gates:
         """Return who answers a request for `service`. Raises ServiceError."""
         if self._limits.limits and (wait := self._limits.draw(name, address.account, request.peer)):
             self._metrics.limited[name] += 1
-            return _Refusing(service, busy(name, wait))
+            return Refusing(service, busy(name, wait))
         if self._faults.concern(request):
             service = self._faults.before(name, service, request, address)
         if self._rules.enabled:
@@ -71,7 +73,7 @@ class Gates:
             self._metrics.breaker_states[name] = BreakerState.CLOSED.value
             breaker = self._breakers[name] = CircuitBreaker(self._rules, self._monotonic, tell)
         wait = breaker.admit()
-        return _Refusing(service, busy(name, wait)) if wait else _Watched(service, breaker)
+        return Refusing(service, busy(name, wait)) if wait else _Watched(service, breaker)
 
     def _turned(self, name: str, before: BreakerState, after: BreakerState) -> None:
         self._metrics.breaker_states[name] = after.value
@@ -82,19 +84,23 @@ class Gates:
 def busy(name: str, seconds: float) -> ServiceError:
     """What a service answers when it is asked too much, or cannot be asked; to be tried again in so many seconds."""
     headers = (("retry-after", str(math.ceil(seconds))),)
+    if name not in STORAGE_SERVICES and name != "servicebus":
+        return PluginError(503, "ServerBusy", "The server is busy. Try again later.", headers)
     if name == "servicebus":
         return AdminError(503, "The server is busy. Please retry the operation.", 50009, headers)
     return StorageRestError("ServerBusy", headers=headers)
 
 
-class _Refusing:
+class Refusing:
     """Refuses one request in the name of a service (an `HttpService`)."""
 
     def __init__(self, service: HttpService, error: ServiceError) -> None:
+        """Made for one request."""
         self._error = error
         self.refuse, self.operation_name = service.refuse, service.operation_name
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
+        """See `HttpService.accept`."""
         del request, address
         raise self._error
 

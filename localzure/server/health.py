@@ -15,7 +15,7 @@ from localzure import __version__
 from localzure.services.interface import SECOND, HttpReply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from localzure.services.interface import Clock, HttpRequest
 
@@ -53,14 +53,15 @@ def probe(request: HttpRequest) -> Probe | None:
 class Health:
     """Whether the server serves, and the answers that say so."""
 
-    __slots__ = ("_clock", "_services", "_serving", "_started")
+    __slots__ = ("_clock", "_serving", "_started", "tell")
 
     def __init__(self, services: Sequence[str], clock: Clock) -> None:
         """`services` are the names of those that run. Uptime counts from here."""
-        self._services = tuple(services)
         self._clock = clock
         self._started = clock.monotonic()
         self._serving = False
+        self.tell: Callable[[], Mapping[str, tuple[str, str]]] = lambda: dict.fromkeys(services, ("running", ""))
+        """By its name, how each service is, and what there is to say about that."""
 
     def serve(self) -> None:
         """Every listener serves from now on."""
@@ -82,11 +83,14 @@ class Health:
 
     def _body(self, status: str) -> dict[str, object]:
         now = datetime.fromtimestamp(self._clock.wall() / SECOND, UTC)
+        told = self.tell()
+        remarks = {name: remark for name, (_, remark) in told.items() if remark}
         return {
             "status": status,
             "message": _TEXTS[status],
             "version": __version__,
-            "services": dict.fromkeys(self._services, "running" if self._serving else "unavailable"),
+            "services": {name: state if self._serving else "unavailable" for name, (state, _) in told.items()},
+            **({"remarks": remarks} if remarks else {}),
             "uptime": round(self._clock.monotonic() - self._started, 3),
             "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }

@@ -29,7 +29,7 @@ from localzure_protocols.events import (
 from localzure_protocols.http1 import has_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from localzure.observing.observer import Observer
     from localzure.server.driver import Channel, Driver
@@ -124,6 +124,10 @@ class HttpContext:
         for driver in list(self.drivers):
             driver.cut(spared)
 
+    def exchanges_of(self, services: Collection[str]) -> list[Exchange]:
+        """The requests in flight for `services`."""
+        return [each for driver in list(self.drivers) for each in driver.exchanges if each.service_name in services]
+
 
 class HttpDriver:
     """HTTP on one connection (see `localzure.server.driver.Driver`, and `exchange.Stream`)."""
@@ -209,6 +213,11 @@ class HttpDriver:
         self._core.shutdown()
         for exchange in list(self._exchanges.values()):
             exchange.hurry()
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The requests in flight."""
+        return list(self._exchanges.values())
 
     def cut(self, spared: HttpService) -> None:
         """Break off every request but those that `spared` answers: what they work on is there no more."""

@@ -17,6 +17,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from localzure.config.settings import Listener
 from localzure.faults.injector import Injector
 from localzure.observing.metrics import Metrics
 from localzure.observing.observer import Observer
@@ -27,12 +28,15 @@ from localzure.server.background import keep_sweeping, warm_up
 from localzure.server.carrying import Carrying
 from localzure.server.clock import SystemClock, VirtualClock
 from localzure.server.connection import Connections
+from localzure.server.discovery import find_plugins
 from localzure.server.entropy import SystemEntropy
 from localzure.server.gates import Gates
 from localzure.server.health import Health
 from localzure.server.http import HttpContext, HttpDriver
 from localzure.server.http_faults import HttpFaults
+from localzure.server.lifecycle import Lifecycle
 from localzure.server.listener import bind, endpoint, serve
+from localzure.server.operated import BuiltIn, Plugin
 from localzure.server.own_api.about import About
 from localzure.server.own_api.clock import ClockCalls
 from localzure.server.own_api.content import ContentCalls
@@ -41,6 +45,7 @@ from localzure.server.own_api.guard import Guard
 from localzure.server.own_api.metrics import MetricsCalls
 from localzure.server.own_api.reset import ResetCalls
 from localzure.server.own_api.service import OwnApi
+from localzure.server.own_api.services import ServiceCalls
 from localzure.server.own_api.snapshots import SnapshotCalls
 from localzure.server.proxy import Proxy
 from localzure.server.ready import ReadyFile, connection_strings
@@ -64,11 +69,13 @@ from localzure_storage.open import open_store
 from localzure_storage.store import Durability, StoreUnusableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
-    from localzure.config.settings import Listener, Settings
+    from localzure.config.settings import Settings
     from localzure.observing.open_telemetry import OpenTelemetryTracer
+    from localzure.server.discovery import FoundPlugin
     from localzure.server.driver import Channel, Driver
+    from localzure.server.operated import Operated
     from localzure.services.interface import Entropy
     from localzure.services.servicebus.seed import EntitySeed
     from localzure_protocols.events import Request
@@ -100,15 +107,16 @@ def run(settings: Settings, announce: Announce, reread: Callable[[], Settings]) 
         _log.warning(line)
     clock, entropy = VirtualClock(), SystemEntropy()
     seeds, trust = read_seeds(settings), Trust(settings, SystemClock(), entropy)
+    plugins = find_plugins(settings)
     with ExitStack() as stack:
         sockets = []
-        for listener in settings.listeners():
+        for listener in (*settings.listeners(), *plugin_listeners(plugins, settings)):
             sock = bind(listener, settings.host)
             stack.callback(sock.close)
             sockets.append((listener, sock))
         ready = ReadyFile(settings.ready_file)
         stack.callback(ready.remove)
-        _run_loop(Server(settings, clock, entropy, sockets, ready, seeds, trust, reread).run(announce))
+        _run_loop(Server(settings, clock, entropy, sockets, ready, seeds, trust, reread, plugins).run(announce))
     return 0
 
 
@@ -138,6 +146,7 @@ class Server:
         seeds: tuple[EntitySeed, ...],
         trust: Trust,
         reread: Callable[[], Settings],
+        plugins: Sequence[FoundPlugin] = (),
     ) -> None:
         """`sockets` are bound and listening; connections wait in their backlog until everything serves."""
         self._settings = settings
@@ -148,6 +157,7 @@ class Server:
         self._seeds = seeds
         self._trust = trust
         self._reread = reread
+        self._plugins = plugins
         self._health = Health(settings.services, self._clock)
         self._travel: TimeTravel | None = None
         self._stopping = asyncio.Event()
@@ -175,12 +185,15 @@ class Server:
             builder = Builder(self._settings, transactions, self._clock, self._entropy, loop, self._seeds)
             services = builder.build()
             stack.callback(services.close)
+            lifecycle = self._lifecycle(builder, services, transactions)
+            stack.callback(lifecycle.close)
+            lifecycle.start_all()
             if self._tracer is not None:
                 stack.callback(self._tracer.close)
             state = State(store, transactions, builder, services, self._clock)
             carrying = Carrying(state, store, transactions, builder, services, self._entropy)
-            own_api = self._own_api(state, carrying, builder, services, transactions)
-            connections = self._connect(services, own_api, state, transactions, loop)
+            own_api = self._own_api(state, carrying, builder, services, transactions, lifecycle)
+            connections = self._connect(services, own_api, state, transactions, loop, lifecycle)
             stack.callback(connections.abort)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -200,8 +213,24 @@ class Server:
         except StoreUnusableError as error:
             raise StartupError(str(error)) from error
 
+    def _lifecycle(self, builder: Builder, services: Services, transactions: TickTransactions) -> Lifecycle:
+        """Every service, with its state; none is started. Raises StartupError."""
+        operated: list[Operated] = [BuiltIn(name, builder) for name in self._settings.services]
+        parts = builder, services, transactions, self._clock, self._entropy
+        operated += [Plugin(found, *parts) for found in self._plugins]
+        lifecycle = Lifecycle(operated, self._clock)
+        builder.also_rebuilt.append(lifecycle.rebuild)
+        self._health.tell = lifecycle.health
+        return lifecycle
+
     def _own_api(
-        self, state: State, carrying: Carrying, builder: Builder, services: Services, transactions: TickTransactions
+        self,
+        state: State,
+        carrying: Carrying,
+        builder: Builder,
+        services: Services,
+        transactions: TickTransactions,
+        lifecycle: Lifecycle,
     ) -> OwnApi:
         """LocalZure's own API, with what the services add to it."""
         names = [self._settings.host, socket.gethostname(), *self._settings.admin_hosts]
@@ -211,8 +240,17 @@ class Server:
         clock = ClockCalls(travel)
         reset = ResetCalls(services, transactions, builder.namespaces, state.changing)
         faults, metrics = FaultCalls(self._injector), MetricsCalls(self._metrics)
-        content = ContentCalls(carrying, services)
-        calls = (self._about, clock, faults, metrics, reset, SnapshotCalls(state), content)
+        content, managing = ContentCalls(carrying, services), ServiceCalls(lifecycle, state.changing)
+        calls = (
+            self._about,
+            clock,
+            faults,
+            metrics,
+            reset,
+            SnapshotCalls(state),
+            content,
+            managing,
+        )
         return OwnApi(self._health, guard, [route for each in calls for route in each.routes()], services.routes)
 
     def _connect(
@@ -222,13 +260,18 @@ class Server:
         state: State,
         transactions: TickTransactions,
         loop: asyncio.AbstractEventLoop,
+        lifecycle: Lifecycle,
     ) -> Connections:
         """Wire the protocols to the services."""
         injector, limits, monotonic = self._injector, self._limits, self._clock.monotonic
         faults = HttpFaults(injector, self._clock, loop.call_later)
         gates = Gates(faults, limits, self._settings.breakers or BreakerRules(), monotonic, self._metrics)
-        router = Router(services.http, own_api, gates, self._settings.hosts, services.accounts.use)
+        plugins = {plugin.metadata.name for plugin in self._plugins}
+        router = Router(
+            services.http, own_api, gates, self._settings.hosts, services.accounts.use, lifecycle.resting, plugins
+        )
         http = HttpContext(router, transactions, self._clock, self._entropy, loop.call_soon, self._observer)
+        lifecycle.requests = http
         factories: dict[Wire, Callable[[Channel], Driver]] = {
             Wire.HTTP1: lambda channel: HttpDriver(channel, Http1Connection(foreign(channel)), http, upgrade),
             Wire.HTTP2: lambda channel: HttpDriver(channel, Http2Connection(), http),
@@ -336,6 +379,17 @@ class Server:
         """Stop in order."""
         _log.info("stopping: finishing what is in flight; signal again to stop at once")
         self._stopping.set()
+
+
+def plugin_listeners(plugins: Iterable[FoundPlugin], settings: Settings) -> list[Listener]:
+    """The listeners of plugins that have a port of their own."""
+    are_ephemeral, found = "ports.all" in settings.origins, []
+    for plugin in plugins:
+        name, port = plugin.metadata.name, plugin.port
+        if port is not None and plugin.kind is not None:
+            chosen = 0 if are_ephemeral and plugin.options.port is None else port
+            found.append(Listener(name, name, chosen, f"plugins.options.{name}.port"))
+    return found
 
 
 def _tracer(settings: Settings) -> OpenTelemetryTracer | None:

@@ -13,6 +13,7 @@ from localzure.server.fetching import LoopFetch
 from localzure.server.generations import Generations
 from localzure.server.namespace_porting import NamespacePorter
 from localzure.server.namespaces import NamespaceParts, Namespaces
+from localzure.server.resting import RESTING
 from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
@@ -86,9 +87,8 @@ class Services:
         self.features.update({account.name: _features(account) for account in known})
 
     def serving_amqp(self) -> AmqpService:
-        """The service that takes AMQP connections now; there is one where AMQP is served at all."""
-        assert self.amqp is not None, "AMQP is served"
-        return self.amqp
+        """The service that takes AMQP connections now."""
+        return RESTING if self.amqp is None else self.amqp
 
     def close(self) -> None:
         """Cancel what is armed."""
@@ -127,6 +127,12 @@ class Builder:
         self._extents = Extents(ROOT.subspace("extents"))
         self._generations = Generations(ROOT)
         self._rearm_queue: Callable[[], None] | None = None
+        self._running: dict[str, None] = {}
+        """The built-in services that run, in the order of their start."""
+        self._is_seeded = False
+        """Service Bus was started once: seeding is for the server's start."""
+        self.also_rebuilt: list[Callable[[], None]] = []
+        """What is called when all services are built anew."""
         self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
         if settings.accounts_on_first_use:
             self._accounts.first_use_keys = DEVELOPMENT_ACCOUNT.key_bytes
@@ -146,17 +152,9 @@ class Builder:
         )
 
     def build(self) -> Services:
-        """Build what the settings switch on. Raises StartupError for a seed that cannot be taken."""
-        builders = {
-            "blob": self._build_blob,
-            "queue": self._build_queue,
-            "table": self._build_table,
-            "servicebus": self._build_servicebus,
-        }
+        """Build what all services share; `start` builds each."""
         self._services.features.update({account.name: _features(account) for account in self._settings.accounts})
         self._build_entra()
-        for name in self._settings.services:
-            builders[name]()
         self._services.sweeps["extents"] = lambda writer: self._extents.sweep(writer, SWEEP_BYTES)
         self._services.sweeps["over"] = lambda writer: self._generations.sweep(writer, SWEEP_RECORDS)
         return self._services
@@ -169,16 +167,53 @@ class Builder:
         for alarm in self._services.alarms.values():
             alarm.silence()
         self._extents = Extents(ROOT.subspace("extents"))
-        builders = {"blob": self._build_blob, "queue": self._build_queue, "table": self._build_table}
         self._build_entra()
-        for name in self._settings.services:
-            if name == "servicebus":
-                self._namespaces.start(is_seeded=True)
-            else:
-                builders[name]()
+        for name in self._running:
+            self._start(name)
+        for rebuild in self.also_rebuilt:
+            rebuild()
+
+    def start(self, name: str) -> None:
+        """Build a service on what the store holds. Raises StartupError for a seed that cannot be taken."""
+        self._start(name)
+        self._running[name] = None
+
+    def stop(self, name: str) -> None:
+        """Let a service do nothing more: its connections are closed, and what comes due waits for its start."""
+        del self._running[name]
+        self._services.empties.pop(name, None)
+        for part, alarm in self._services.alarms.items():
+            if part.partition("/")[0] == name:
+                alarm.silence()
+        if name == "servicebus":
+            self.close_servicebus("The service was stopped.")
+            self._services.amqp = None
+
+    def _start(self, name: str) -> None:
+        builders = {
+            "blob": self._build_blob,
+            "queue": self._build_queue,
+            "table": self._build_table,
+            "servicebus": self._build_servicebus,
+        }
+        builders[name]()
+
+    def context(self, part: str) -> tuple[ServiceContext, LoopAlarm]:
+        """What a service is built from whose part of the store is called so."""
+        return self._context(part)
+
+    def space(self, part: str) -> Subspace:
+        """The part of the store that is called so now."""
+        with self._transactions.reader() as reader:
+            return self._generations.space(reader, part)
+
+    def renew(self, writer: Writer, part: str) -> None:
+        """Let the part be an empty one; what it held is swept."""
+        self._generations.renew(writer, part)
 
     def reload(self, names: Collection[str]) -> None:
         """Let services go on with content that was put into the store from outside. Raises StorageError."""
+        names = [name for name in names if name in self._running]
         if "queue" in names and (rearm := self._rearm_queue) is not None:
             rearm()
         if "servicebus" in names and self._services.amqp is not None:
@@ -246,11 +281,12 @@ class Builder:
 
     def _build_servicebus(self) -> None:
         try:
-            self._namespaces.start()
+            self._namespaces.start(is_seeded=self._is_seeded)
         except SeedError as error:
             raise StartupError(str(error)) from error
         except StorageError as error:
             raise StartupError(f"the store cannot take the entities to start with: {error}") from error
+        self._is_seeded = True
         self._services.porters["servicebus"] = NamespacePorter(self._generations, ROOT)
 
     def _servicebus_settings(self) -> ServiceBusSettings:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from localzure.client import OwnApiClient
+from localzure.config.settings import LISTENERS
 from localzure.testing.clock import ServerClock
 
 if TYPE_CHECKING:
@@ -296,8 +297,10 @@ class LocalZure:
         # -P: a file of the test's own folder that is called like a module must not take its place.
         command = [sys.executable, "-P", "-m", "localzure", "start", "--ready-file", str(self._ready_file)]
         command += ["--all-ports", "0"]
+        ours = {name for name, _ in LISTENERS}
         for name, url in self._told.get("endpoints", {}).items():
-            command += [_PORT_FLAGS.get(name, f"--{name}-port"), url.rpartition(":")[2]]
+            if name in ours:
+                command += [_PORT_FLAGS.get(name, f"--{name}-port"), url.rpartition(":")[2]]
         command += ["--data-dir", str(self._data_dir)] if self._data_dir else ["--in-memory"]
         for flag, value in (("--durability", self._durability), ("--config", self._config)):
             command += [flag, str(value)] if value is not None else []

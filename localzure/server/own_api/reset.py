@@ -79,7 +79,7 @@ class ResetCalls:
         running = [*self._services.empties, *([_NAMESPACE] if self._services.amqp is not None else [])]
         if wanted.service is None:
             # Keys are no content: tokens of clients that go on stay good.
-            return [name for name in running if name in STORAGE_SERVICES or (not wanted.account and name == _NAMESPACE)]
+            return [name for name in running if name in STORAGE_SERVICES or not (wanted.account or name == "entra")]
         if wanted.service not in running:
             raise InvalidCallError(f"No service {wanted.service!r} runs: choose one of {', '.join(running)}.")
         if wanted.account is not None and wanted.service not in STORAGE_SERVICES:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from localzure.services.interface import HttpReply, ServiceError
+from localzure.plugins.errors import PluginError
+from localzure.plugins.operations import match_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from pathlib import Path
 
-    from localzure.services.interface import HttpRequest
+    from localzure.services.interface import HttpReply, HttpRequest
 
     Result = HttpReply | dict[str, object] | list[object] | None
     Handler = Callable[["OwnCall"], Result | Awaitable[Result]]
@@ -30,14 +31,8 @@ BODY_BYTES_MAX = 1024 * 1024
 T = TypeVar("T")
 
 
-class OwnApiError(ServiceError):
+class OwnApiError(PluginError):
     """What LocalZure's own API refuses: HTTP status, code and a sentence for people."""
-
-    def __init__(self, status: int, code: str, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.headers = tuple(headers)
 
 
 class NoServiceError(OwnApiError):
@@ -105,18 +100,7 @@ class Route:
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return what a path as sent has where the route's has names; None for another path."""
-        wanted, given = self.path.split("/"), path.split("/")
-        if wanted[-1].endswith("*}"):
-            given = [*given[: len(wanted) - 1], "/".join(given[len(wanted) - 1 :])]
-        if len(wanted) != len(given):
-            return None
-        names: dict[str, str] = {}
-        for pattern, segment in zip(wanted, given, strict=True):
-            if pattern.startswith("{") and segment:
-                names[pattern.strip("{*}")] = unquote(segment)
-            elif pattern != segment:
-                return None
-        return names
+        return match_path(self.path, path)
 
 
 def find(routes: Iterable[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Awaitable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localzure.gateway.address import STORAGE_SERVICES, parse_host
+from localzure.plugins.errors import json_reply, refusal
 from localzure.server.health import probe
 from localzure.server.own_api.routes import OwnApiError, OwnCall, find
 from localzure.services.interface import HttpReply, LaterReply, ServiceError
@@ -72,17 +72,7 @@ class OwnApi:
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
         """See `HttpService.refuse`: JSON, `{"error": {"code", "message"}}`."""
-        if isinstance(error, OwnApiError):
-            status, code, message = error.status, error.code, str(error)
-        elif isinstance(error, StorageError):
-            status, code, message = 503, "StoreFailed", f"The store could not do it: {error}"
-        else:
-            status, code = 500, "InternalError"
-            message = f"The request failed; its id in the log is {request.request_id}."
-        reply = _json({"error": {"code": code, "message": message}}, status)
-        if isinstance(error, OwnApiError):
-            reply.headers.extend(error.headers)
-        return reply
+        return refusal(request, error)
 
     def cancel(self) -> None:
         """The server stops: end what calls still wait for."""
@@ -194,9 +184,4 @@ class _Upload:
 def _reply(result: Result) -> HttpReply:
     if result is None:
         return HttpReply(204)
-    return result if isinstance(result, HttpReply) else _json(result)
-
-
-def _json(content: object, status: int = 200) -> HttpReply:
-    headers = [("content-type", "application/json"), ("cache-control", "no-store")]
-    return HttpReply(status, headers, json.dumps(content).encode())
+    return result if isinstance(result, HttpReply) else json_reply(result)
