@@ -24,9 +24,11 @@ class Tier:
     """Azure's name."""
     message_kilobytes: tuple[int, int]
     """The size limit of messages that an entity has by default, and the largest (Azure's quotas)."""
+    messaging_units: int | None = None
+    """What a premium namespace is made of, for which the SDK for JavaScript wants a number; others have none."""
 
 
-TIERS = {"standard": Tier("Standard", (256, 256)), "premium": Tier("Premium", (1024, 102_400))}
+TIERS = {"standard": Tier("Standard", (256, 256)), "premium": Tier("Premium", (1024, 102_400), messaging_units=1)}
 """By name."""
 
 

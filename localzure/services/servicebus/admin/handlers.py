@@ -81,9 +81,11 @@ def get_namespace(call: Call, _body: bytes) -> HttpReply:
     """Describe the namespace."""
     with call.broker.reader() as reader:
         created_at = int.from_bytes(reader.get(call.broker.keys.namespace) or b"", "big")
+    tier = call.broker.tier
     elements = [
         atom.element("CreatedTime", atom.instant(created_at)),
-        atom.element("MessagingSKU", call.broker.tier.sku),
+        atom.element("MessagingSKU", tier.sku),
+        *([] if tier.messaging_units is None else [atom.element("MessagingUnits", str(tier.messaging_units))]),
         atom.element("ModifiedTime", atom.instant(created_at)),
         atom.element("Name", call.namespace),
         atom.element("NamespaceType", "Messaging"),

@@ -240,7 +240,8 @@ def test_messages_are_forwarded_only_to_what_is_there(admin: AdminWorld, name: s
 
 def test_a_premium_namespace_takes_larger_messages() -> None:
     admin = AdminWorld(seeds=(EntitySeed("seeded"),), tier="premium")
-    assert admin.call("GET", "/$namespaceinfo").value("MessagingSKU") == "Premium"
+    described = admin.call("GET", "/$namespaceinfo")
+    assert (described.value("MessagingSKU"), described.value("MessagingUnits")) == ("Premium", "1")
     assert admin.get("seeded").value("MaxMessageSizeInKilobytes") == "1024"
     assert admin.create("plain").value("MaxMessageSizeInKilobytes") == "1024"
     assert admin.create("large", MaxMessageSizeInKilobytes="102400").value("MaxMessageSizeInKilobytes") == "102400"
