@@ -6,7 +6,7 @@
 #   make conformance                the SDKs of other languages, of those that are here: Node.js 20, Go 1.25, Java 17 with Maven
 #   make image                      the container image, with docker or podman
 #   make image-test                 builds the image, and uses containers of it
-#   make docs                       writes docs/features.md from the tables of operations
+#   make docs                       writes the pages that come from tables, and builds the site into build/site
 #   make grammars                   works out the tables of the grammars anew, after a change to one or a new lark
 #   make bench                      speed and memory; make bench SCALE=full takes minutes
 #
@@ -58,9 +58,10 @@ image:
 image-test: $(VENV)/.installed-dev
 	LOCALZURE_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/container
 
-docs: $(VENV)/.installed-dev
+docs: $(VENV)/.installed-dev $(VENV)/.installed-docs
 	$(BIN)/python -m tests.tidy.feature_matrix
 	$(BIN)/python -m tests.tidy.configuration_page
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 grammars: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.tidy.grammar_tables
@@ -76,6 +77,10 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 $(JS)/node_modules/.installed: $(JS)/package-lock.json

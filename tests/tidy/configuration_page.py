@@ -22,7 +22,7 @@ A setting is a flag of `localzure start`, an environment variable, and a key of 
 environment over the file. What is wrong is refused at start in one line that says where it stands and what is allowed.
 `localzure config show` tells what is in force and where each value is from.
 
-```yaml
+```yaml title="localzure.yaml"
 auth: any
 ports: {{blob: 11000}}
 storage:

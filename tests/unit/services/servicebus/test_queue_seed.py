@@ -333,8 +333,8 @@ DOCUMENT = Path(__file__).parents[4] / "docs" / "seeding.md"
 
 def test_the_examples_of_the_documentation_are_seeds() -> None:
     text = DOCUMENT.read_text("utf-8")
-    queues, keys, topics = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    (json_text,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    queues, keys, topics = re.findall(r"```yaml[^\n]*\n(.*?)```", text, re.DOTALL)
+    (json_text,) = re.findall(r"```json[^\n]*\n(.*?)```", text, re.DOTALL)
     assert [seed.name for seed in parse_seed(queues, "s", is_yaml=True)] == ["orders", "invoices/eu", "plain"]
     assert [len(seed.description.authorization_rules) for seed in parse_seed(keys, "s", is_yaml=True)] == [1]
     assert [len(seed.rules) for seed in parse_seed(topics, "s", is_yaml=True)] == [0, 0, 3]
