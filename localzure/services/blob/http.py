@@ -17,11 +17,10 @@ from localzure.services.blob.errors import BlobError
 from localzure.services.blob.operations import Resource, find, refuse_header
 from localzure.services.blob.website import WebsiteService
 from localzure.services.interface import ServiceError
-from localzure.services.storage_rest.cors import SharingSink, answer_preflight
+from localzure.services.storage_rest.cors import accept_shared
 from localzure.services.storage_rest.errors import describe, render_xml
 from localzure.services.storage_rest.headers import is_enabled_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
-from localzure.services.storage_rest.sinks import Bodiless
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
@@ -87,11 +86,9 @@ class BlobService:
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         """Authorise and route a request by its head. Raises BlobError, AuthenticationError."""
-        if request.method == "OPTIONS":
-            return Bodiless(lambda: answer_preflight(request, self._cors(address)))
-        if "origin" in request.headers and (rules := self._cors(address)):
-            return SharingSink(
-                request, rules, lambda: self._accept(request, address), lambda error: self.refuse(request, error)
+        if request.method == "OPTIONS" or "origin" in request.headers:
+            return accept_shared(
+                request, lambda: self._cors(address), lambda: self._accept(request, address), self.refuse
             )
         return self._accept(request, address)
 

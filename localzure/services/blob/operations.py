@@ -28,6 +28,7 @@ from localzure.services.blob import (
     tagging,
 )
 from localzure.services.blob.errors import BlobError
+from localzure.services.storage_rest.routing import by_route, methods_of, split_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,13 +93,13 @@ def _row(
     handler: Handler,
 ) -> Operation:
     """Make a row; `target` is `resource?restype&comp`, with a dash for neither."""
-    resource, restype, comp = target.split(" ")
+    resource, restype, comp = split_target(target)
     return Operation(
         name,
         method,
         resource,  # type: ignore[arg-type]  # the rows below name nothing else, and a test says so
-        restype.replace("-", ""),
-        comp.replace("-", ""),
+        restype,
+        comp,
         when,
         permission,
         conditions,
@@ -500,12 +501,7 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 """Every operation."""
 
-_Route = tuple[str, str, str, str]
-
-_ROUTES: dict[_Route, list[Operation]] = {}
-for _operation in OPERATIONS:
-    _key = (_operation.resource, _operation.method, _operation.restype, _operation.comp)
-    _ROUTES.setdefault(_key, []).append(_operation)
+_ROUTES = by_route(OPERATIONS)
 
 # @azure/storage-blob takes the account in an emulator's path for a container, and asks for a batch of one there.
 _ROUTES["service", "POST", "container", "batch"] = _ROUTES["service", "POST", "", "batch"]
@@ -535,9 +531,7 @@ def refuse_header(operation: Operation, headers: Mapping[str, str]) -> BlobError
 
 def _unroutable(resource: Resource, restype: str, comp: str) -> BlobError:
     """No row has this method, `restype` and `comp` for the resource: which of them is wrong?"""
-    methods = sorted(
-        {row.method for row in OPERATIONS if (row.resource, row.restype, row.comp) == (resource, restype, comp)}
-    )
+    methods = methods_of(OPERATIONS, resource, restype, comp)
     if methods:
         return BlobError("UnsupportedHttpVerb", headers=(("allow", ", ".join(methods)),))
     if comp and comp not in {row.comp for row in OPERATIONS}:

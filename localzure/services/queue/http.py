@@ -16,11 +16,10 @@ from localzure.services.queue.engine.porting import QueuePorter
 from localzure.services.queue.errors import QueueError
 from localzure.services.queue.operations import Resource, find
 from localzure.services.storage_rest import account_properties
-from localzure.services.storage_rest.cors import SharingSink, answer_preflight
+from localzure.services.storage_rest.cors import accept_shared
 from localzure.services.storage_rest.errors import describe, render_xml
 from localzure.services.storage_rest.headers import is_enabled_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
-from localzure.services.storage_rest.sinks import Bodiless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,11 +65,9 @@ class QueueService:
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         """Authorise and route a request by its head. Raises QueueError, AuthenticationError."""
-        if request.method == "OPTIONS":
-            return Bodiless(lambda: answer_preflight(request, self._cors(address)))
-        if "origin" in request.headers and (rules := self._cors(address)):
-            return SharingSink(
-                request, rules, lambda: self._accept(request, address), lambda error: self.refuse(request, error)
+        if request.method == "OPTIONS" or "origin" in request.headers:
+            return accept_shared(
+                request, lambda: self._cors(address), lambda: self._accept(request, address), self.refuse
             )
         return self._accept(request, address)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from localzure.services.queue import handlers
 from localzure.services.queue.errors import QueueError
 from localzure.services.queue.requests import bad_parameter
+from localzure.services.storage_rest.routing import methods_of, split_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,13 +56,13 @@ def _row(
     writes: bool = False,
 ) -> Operation:
     """Make a row; `target` is `resource restype comp`, with a dash for neither."""
-    resource, restype, comp = target.split(" ")
+    resource, restype, comp = split_target(target)
     return Operation(
         name,
         method,
         resource,  # type: ignore[arg-type]  # the rows below name nothing else, and a test says so
-        restype.replace("-", ""),
-        comp.replace("-", ""),
+        restype,
+        comp,
         permission,
         handler,
         peeks,
@@ -127,9 +128,7 @@ def _peeks(query: Mapping[str, str]) -> bool:
 
 def _unroutable(resource: Resource, restype: str, comp: str) -> QueueError:
     """No row has this method, `restype` and `comp` for the resource: which of them is wrong?"""
-    methods = sorted(
-        {row.method for row in OPERATIONS if (row.resource, row.restype, row.comp) == (resource, restype, comp)}
-    )
+    methods = methods_of(OPERATIONS, resource, restype, comp)
     if methods:
         return QueueError("UnsupportedHttpVerb", headers=(("allow", ", ".join(methods)),))
     if comp and comp not in {row.comp for row in OPERATIONS if row.resource == resource}:

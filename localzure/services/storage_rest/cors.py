@@ -14,6 +14,7 @@ from msgspec import Struct
 from localzure.services.interface import HttpReply, LaterReply, ServiceError
 from localzure.services.storage_rest.errors import StorageRestError
 from localzure.services.storage_rest.headers import reply_headers
+from localzure.services.storage_rest.sinks import Bodiless
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,25 @@ class CorsRule(Struct, array_like=True):
     exposed_headers: list[str]
     max_age: int
     """Seconds for which a browser may keep the answer to a preflight request."""
+
+
+def accept_shared(
+    request: HttpRequest,
+    find_rules: Callable[[], list[CorsRule]],
+    accept: Callable[[], BodySink],
+    refuse: Callable[[HttpRequest, ServiceError | StorageError], HttpReply],
+) -> BodySink:
+    """Accept a preflight request, or one that names its origin, by the rules that `find_rules` gives for its account.
+
+    `accept` accepts it as one without an origin, and what it raises is raised; `refuse` writes an error as the service
+    does.
+    """
+    if request.method == "OPTIONS":
+        return Bodiless(lambda: answer_preflight(request, find_rules()))
+    rules = find_rules()
+    if not rules:
+        return accept()
+    return SharingSink(request, rules, accept, lambda error: refuse(request, error))
 
 
 def answer_preflight(request: HttpRequest, rules: Iterable[CorsRule]) -> HttpReply:

@@ -9,11 +9,10 @@ from localzure.auth.accounts import prepare_accounts
 from localzure.auth.authenticate import TABLE_DOOR, authenticate, refuse_anonymous
 from localzure.auth.principal import PrincipalKind
 from localzure.services.storage_rest import account_properties
-from localzure.services.storage_rest.cors import SharingSink, answer_preflight
+from localzure.services.storage_rest.cors import accept_shared
 from localzure.services.storage_rest.errors import StorageRestError, describe
 from localzure.services.storage_rest.headers import is_enabled_version
 from localzure.services.storage_rest.query import UriError
-from localzure.services.storage_rest.sinks import Bodiless
 from localzure.services.table.call import Parts
 from localzure.services.table.engine import remains
 from localzure.services.table.engine.porting import TablePorter
@@ -55,15 +54,9 @@ class TableService:
 
     def accept(self, request: HttpRequest, address: Address) -> BodySink:
         """Authorise and route a request by its head. Raises ServiceError."""
-        if request.method == "OPTIONS":
-            rules = self._cors_rules(address)
-            return Bodiless(lambda: answer_preflight(request, rules))
-        if "origin" in request.headers:
-            return SharingSink(
-                request,
-                self._cors_rules(address),
-                lambda: self._accept(request, address),
-                lambda error: self.refuse(request, error),
+        if request.method == "OPTIONS" or "origin" in request.headers:
+            return accept_shared(
+                request, lambda: self._cors(address), lambda: self._accept(request, address), self.refuse
             )
         return self._accept(request, address)
 
@@ -107,7 +100,7 @@ class TableService:
         call = route(parts, request, address, principal)
         return call.operation.handler(call)
 
-    def _cors_rules(self, address: Address) -> list[CorsRule]:
+    def _cors(self, address: Address) -> list[CorsRule]:
         parts = self._parts
         with parts.transactions.reader() as reader:
             return account_properties.find(parts.engine, reader, address.account).cors

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localzure.services.storage_rest.query import UriError, parse_query
+from localzure.services.storage_rest.routing import by_route, methods_of, split_target
 from localzure.services.table import access, batch, handlers
 from localzure.services.table.call import Call
 from localzure.services.table.engine import tables
@@ -58,7 +59,7 @@ def _row(
     has_condition: bool | None = None,
 ) -> Operation:
     """Make a row; `target` is `resource restype comp`, with a dash for neither."""
-    resource, restype, comp = target.replace("-", "").split(" ")
+    resource, restype, comp = split_target(target)
     return Operation(
         name,
         method,
@@ -125,10 +126,7 @@ OPERATIONS: tuple[Operation, ...] = (
 TUNNELLED = frozenset({"DELETE", "MERGE", "PATCH", "PUT"})
 """What `X-HTTP-Method` may make of a POST, for clients whose way lets through no other methods."""
 
-_ROUTES: dict[tuple[str, str, str, str], list[Operation]] = {}
-for _operation in OPERATIONS:
-    _key = (_operation.resource, _operation.method, _operation.restype, _operation.comp)
-    _ROUTES.setdefault(_key, []).append(_operation)
+_ROUTES = by_route(OPERATIONS)
 
 
 def find_operation(request: HttpRequest, address: Address) -> Operation:
@@ -164,7 +162,7 @@ def find(resource: Resource, method: str, headers: Mapping[str, str], query: Map
     for row in _ROUTES.get((resource, method, restype, comp), ()):
         if row.has_condition is None or row.has_condition is ("if-match" in headers):
             return row
-    methods = sorted(method for name, method, *rest in _ROUTES if name == resource and rest == [restype, comp])
+    methods = methods_of(OPERATIONS, resource, restype, comp)
     if methods:
         raise TableError("MethodNotAllowed", headers=(("allow", ", ".join(methods)),))
     raise TableError("InvalidQueryParameterValue")
