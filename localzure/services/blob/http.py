@@ -19,7 +19,7 @@ from localzure.services.blob.website import WebsiteService
 from localzure.services.interface import ServiceError
 from localzure.services.storage_rest.cors import accept_shared
 from localzure.services.storage_rest.errors import describe, render_xml
-from localzure.services.storage_rest.headers import is_enabled_version
+from localzure.services.storage_rest.headers import is_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
 from localzure_storage.store import StorageError
 
@@ -142,7 +142,7 @@ class BlobService:
             raise BlobError("ResourceNotFound")
         headers = request.headers
         version = headers.get("x-ms-version")
-        if version is not None and not is_enabled_version(version, parts.clock.wall()):
+        if version is not None and not is_version(version):
             raise BlobError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
         try:
             query = parse_query(request.raw_query)

@@ -18,7 +18,7 @@ from localzure.services.queue.operations import Resource, find
 from localzure.services.storage_rest import account_properties
 from localzure.services.storage_rest.cors import accept_shared
 from localzure.services.storage_rest.errors import describe, render_xml
-from localzure.services.storage_rest.headers import is_enabled_version
+from localzure.services.storage_rest.headers import is_version
 from localzure.services.storage_rest.query import UriError, decode_path, parse_query
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class QueueService:
         if address.account not in parts.accounts:
             raise QueueError("ResourceNotFound")
         version = request.headers.get("x-ms-version")
-        if version is not None and not is_enabled_version(version, parts.clock.wall()):
+        if version is not None and not is_version(version):
             raise QueueError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
         try:
             query = parse_query(request.raw_query)

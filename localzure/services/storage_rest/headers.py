@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from localzure.services.interface import SECOND
-
 if TYPE_CHECKING:
-    from localzure.services.interface import HttpRequest, Instant
+    from localzure.services.interface import HttpRequest
 
 LATEST_VERSION = "2026-10-06"
 """The `x-ms-version` that is answered to requests that name none."""
@@ -20,12 +18,6 @@ METADATA_BYTES_MAX = 8 * 1024
 """Names and values of a resource's metadata together."""
 
 METADATA_PREFIX = "x-ms-meta-"
-
-YEARS_AHEAD_MAX = 1
-"""How far ahead of the calendar a version may be dated."""
-
-_YEAR = 31_556_952 * SECOND
-"""Microseconds in a Gregorian year, on average."""
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -42,18 +34,11 @@ def reply_headers(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def is_version(text: str) -> bool:
-    """Whether text has the form of an `x-ms-version`."""
-    return _VERSION.fullmatch(text) is not None
+    """Whether text has the form of an `x-ms-version`.
 
-
-def is_enabled_version(text: str, now: Instant) -> bool:
-    """Whether a request may be of this version at an instant.
-
-    Newer ones than `LATEST_VERSION` are taken too, so that new clients find a server; but Azure dates its versions a
-    few months ahead at most, and refuses those that it has not enabled.
+    Those that are newer than `LATEST_VERSION` are taken, however new: a client must not wait for its emulator.
     """
-    year = max(1970 + now // _YEAR, int(LATEST_VERSION[:4]))  # the calendar may be behind
-    return is_version(text) and int(text[:4]) <= year + YEARS_AHEAD_MAX
+    return _VERSION.fullmatch(text) is not None
 
 
 def metadata_fault(metadata: dict[str, str]) -> str | None:

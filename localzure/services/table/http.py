@@ -11,7 +11,7 @@ from localzure.auth.principal import PrincipalKind
 from localzure.services.storage_rest import account_properties
 from localzure.services.storage_rest.cors import accept_shared
 from localzure.services.storage_rest.errors import StorageRestError, describe
-from localzure.services.storage_rest.headers import is_enabled_version
+from localzure.services.storage_rest.headers import is_version
 from localzure.services.storage_rest.query import UriError
 from localzure.services.table.call import Parts
 from localzure.services.table.engine import remains
@@ -89,7 +89,7 @@ class TableService:
         if address.account not in parts.accounts:
             raise TableError("ResourceNotFound")
         version = request.headers.get("x-ms-version")
-        if version is not None and not is_enabled_version(version, parts.clock.wall()):
+        if version is not None and not is_version(version):
             raise StorageRestError("InvalidHeaderValue", HeaderName="x-ms-version", HeaderValue=version)
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise refuse_anonymous(request)

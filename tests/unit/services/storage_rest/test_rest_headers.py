@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from localzure.services.interface import SECOND, HttpRequest, Instant
+from localzure.services.interface import HttpRequest
 from localzure.services.storage_rest.headers import (
     CLIENT_REQUEST_ID_MAX,
     LATEST_VERSION,
     METADATA_BYTES_MAX,
-    is_enabled_version,
     is_version,
     metadata_fault,
     read_metadata,
@@ -39,14 +38,6 @@ def test_long_client_request_ids_are_dropped(length: int, is_repeated: bool) -> 
 )
 def test_versions_are_dates(text: str, expected: bool) -> None:
     assert is_version(text) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"), [("2009-09-19", True), ("2026-10-06", True), ("2027-12-31", True), ("2099-11-05", False)]
-)
-def test_versions_of_the_far_future_are_not_enabled(text: str, expected: bool) -> None:
-    assert is_enabled_version(text, Instant(1_795_000_000 * SECOND)) is expected  # in 2026
-    assert is_enabled_version(text, Instant(0)) is expected
 
 
 def test_metadata_names_keep_their_case() -> None:
