@@ -77,6 +77,16 @@ def test_the_links_of_a_page_hold(page: Path) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("name", ["architecture.md", "hacking.md"])
+def test_sources_that_are_named_are_there(name: str) -> None:
+    text = (DOCS / name).read_text("utf-8")
+    below = ("", "localzure", "localzure/services/servicebus", "protocols", "protocols/localzure_protocols", "storage")
+    folders = [ROOT / folder for folder in below]
+    paths = re.findall(r"`([\w./]+/[\w.]+\.py)`", text)
+    assert len(paths) > 5
+    assert [path for path in paths if not any((folder / path).exists() for folder in folders)] == []
+
+
 def test_every_block_has_a_language_that_a_test_knows() -> None:
     known = {"python", "yaml", "json", "toml", "sh", "console"} | RUN_ELSEWHERE | NOT_RUN
     assert [block.place for block in blocks() if block.language not in known] == []
@@ -93,7 +103,10 @@ def test_no_block_is_hidden_from_the_tests_by_being_indented() -> None:
 
 @pytest.mark.parametrize("block", named(blocks("python")))
 def test_python_is_python(block: Block) -> None:
-    ast.parse(block.text, block.place)
+    if "/" in block.title:
+        assert block.text.strip() in (ROOT / block.title).read_text("utf-8"), "no passage of this source"
+    else:
+        ast.parse(block.text, block.place)
 
 
 @pytest.mark.parametrize("block", named(blocks("yaml", "json", "toml")))
