@@ -5,36 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from types import MappingProxyType
 from urllib.parse import parse_qsl, quote
-from xml.etree import ElementTree as ET
 
 from localzure.auth.dates import http_date
 from localzure.config.settings import AuthLevel
-from localzure.gateway.address import resolve
-from localzure.server.transactions import TickTransactions
 from localzure.services.blob import BlobService, BlobSettings
 from localzure.services.blob.engine.state import AccountFeatures
-from localzure.services.interface import (
-    BodySink,
-    BodySource,
-    HttpReply,
-    HttpRequest,
-    Instant,
-    LaterReply,
-    ServiceContext,
-    ServiceError,
-)
-from localzure_storage.extents import Extents
-from localzure_storage.keys import Subspace
-from localzure_storage.memory import MemoryStore
+from localzure.services.interface import HttpReply, HttpRequest, Instant, LaterReply, ServiceContext, ServiceError
 from localzure_storage.store import StorageError, Store
-from tests.twins import ManualClock, SeededEntropy
+from tests.storage_world import ACCOUNT, KEY, Answer, StorageWorld
 
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-OTHER_KEY = base64.b64encode(b"another key of another account").decode()
 VERSION = "2026-10-06"
 
 
@@ -48,110 +30,26 @@ class JobAlarm:
         self.is_set = True
 
 
-@dataclass
-class Answer:
-    """A reply as a client has it."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def code(self) -> str:
-        return self.headers.get("x-ms-error-code", "")
-
-    @property
-    def xml(self) -> ET.Element:
-        return ET.fromstring(self.body)
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        return {name[10:]: value for name, value in self.headers.items() if name.startswith("x-ms-meta-")}
-
-
-class BlobWorld:
+class BlobWorld(StorageWorld[BlobService, JobAlarm]):
     """One Blob service on one store."""
 
+    NAME = "blob"
+    HOST = "127.0.0.1:10000"
+    HEADERS = MappingProxyType({"x-ms-version": VERSION})
+
     def __init__(self, level: AuthLevel = "off", store: Store | None = None) -> None:
-        self.level: AuthLevel = level
-        self.store: Store = MemoryStore() if store is None else store
-        self.clock = ManualClock()
         self.features: dict[str, AccountFeatures] = {}
         """Account → what Azure sets for it; may be changed at any time."""
         self.snapshots: dict[str, str] = {}
         """Snapshots that a test remembers, by a name of its own."""
-        self.start()
+        super().__init__(level, store)
 
-    def start(self) -> None:
-        """Start the service anew on what the store holds, as after a restart."""
-        root = Subspace(b"")
-        self.transactions = TickTransactions(self.store, self.clock, lambda _commit: None)
-        self.extents = Extents(root.subspace("extents"))
-        self.alarm = JobAlarm()
-        self.context = ServiceContext(
-            self.transactions, self.clock, SeededEntropy(), self.alarm, root.subspace("blob"), self.extents
-        )
-        accounts = {ACCOUNT: (base64.b64decode(KEY),), "other": (base64.b64decode(OTHER_KEY), b"second")}
-        self.service = BlobService(self.context, BlobSettings(accounts, self.level, self.features))
-        self.requests = 0
+    def build(self, context: ServiceContext, accounts: dict[str, tuple[bytes, ...]]) -> BlobService:
         self.steps = 0
+        return BlobService(context, BlobSettings(accounts, self.level, self.features))
 
-    def describe(
-        self,
-        method: str,
-        path: str,
-        query: str = "",
-        headers: dict[str, str] | None = None,
-        *,
-        account: str = ACCOUNT,
-        host: str = "127.0.0.1:10000",
-    ) -> HttpRequest:
-        """Build a request as the server does; header names in any case, `path` as sent."""
-        self.requests += 1
-        sent = {"x-ms-version": VERSION, **(headers or {})}
-        return HttpRequest(
-            method=method,
-            raw_path=f"/{account}/{path}" if path else f"/{account}",
-            raw_query=query,
-            headers={name.lower(): value for name, value in sent.items()},
-            scheme="http",
-            host=host,
-            peer="127.0.0.1",
-            request_id=f"00000000-0000-4000-8000-{self.requests:012}",
-            metadata_names={name.lower(): name for name in sent if name.lower().startswith("x-ms-meta-")},
-        )
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        query: str = "",
-        headers: dict[str, str] | None = None,
-        body: bytes | Iterable[bytes] | None = None,
-        *,
-        account: str = ACCOUNT,
-    ) -> Answer:
-        """Send a request and take its whole reply, a tick for each piece of the body."""
-        pieces = [body] if isinstance(body, bytes) else list(body or ())
-        headers = dict(headers or {})
-        if body is not None:
-            headers.setdefault("content-length", str(sum(map(len, pieces))))
-        return self.send(self.describe(method, path, query, headers, account=account), pieces)
-
-    def send(self, request: HttpRequest, pieces: Iterable[bytes] = ()) -> Answer:
-        """As `ask`, with a request that is built already."""
-        sink: BodySink | None = None
-        try:
-            _, address = resolve("blob", request)
-            sink = self.service.accept(request, address)
-            for piece in pieces:
-                sink.write(piece)
-                self.transactions.commit()
-            return self.settle(request, self.wait(sink.finish()))
-        except (ServiceError, StorageError) as error:
-            if sink is not None:
-                sink.abandon()
-            return self.settle(request, self.service.refuse(request, error))
+    def make_alarm(self) -> JobAlarm:
+        return JobAlarm()
 
     def wait(self, reply: HttpReply) -> HttpReply:
         """Give a reply that comes later the events that it takes."""
@@ -180,35 +78,15 @@ class BlobWorld:
         self.transactions.commit()
         self.steps += 1
 
-    def settle(self, request: HttpRequest, reply: HttpReply) -> Answer:
-        """Commit, as the end of a tick does, then give the reply to the client, or what is left of it."""
-        outcome: list[StorageError | None] = []
-        self.transactions.after_commit(lambda: outcome.append(None), outcome.append)
-        self.transactions.commit()
-        if outcome[0] is not None:
-            if not isinstance(reply.body, bytes):
-                reply.body.close()
-            reply = self.service.refuse(request, outcome[0])
-        body = reply.body if isinstance(reply.body, bytes) else drain(reply.body)
-        return Answer(reply.status, dict(reply.headers), body)
-
-    def sweep(self) -> None:
-        """Free everything that can be freed."""
-        more = True
-        while more:
-            with self.transactions.writer() as writer:
-                more = self.service.sweep(writer, 64)
-            self.transactions.commit()
+    def sweep(self) -> int:
+        """Free everything that can be freed, extents too."""
+        steps = super().sweep()
         more = True
         while more:
             with self.transactions.writer() as writer:
                 more = self.extents.sweep(writer, 1 << 20)
             self.transactions.commit()
-
-    def stored_keys(self) -> list[bytes]:
-        """Every key in the store."""
-        with self.store.read() as reader:
-            return [key for key, _ in reader.scan(b"", b"\xff")]
+        return steps
 
     # What most tests begin with.
 
@@ -241,18 +119,6 @@ def block_list(*blocks: str) -> bytes:
     parts = [block.rpartition(":") for block in blocks]
     items = "".join(f"<{kind or 'Latest'}>{block_id(name)}</{kind or 'Latest'}>" for kind, _, name in parts)
     return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{items}</BlockList>'.encode()
-
-
-def drain(source: BodySource, limit: int = 1 << 16) -> bytes:
-    """Read a body to its end and close it."""
-    pieces = []
-    while piece := source.read(limit):
-        assert len(piece) <= limit
-        pieces.append(piece)
-    source.close()
-    body = b"".join(pieces)
-    assert source.length in {None, len(body)}
-    return body
 
 
 def sign(request: HttpRequest, key: str = KEY, account: str = ACCOUNT, date: Instant | None = None) -> HttpRequest:

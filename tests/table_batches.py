@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.table_world import BASE_URL, MINIMAL, Answer, TableWorld, entity_path
+from tests.storage_world import Answer
+from tests.table_world import BASE_URL, MINIMAL, TableWorld, entity_path
 
 
 @dataclass

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from localzure.services.table.errors import TABLE_ERRORS
 from localzure.services.table.operations import OPERATIONS
+from tests.storage_world import Answer
 from tests.table_batches import Inner, change_set, insert, multipart
-from tests.table_world import BASE_URL, Answer, TableWorld, entity_path
+from tests.table_world import BASE_URL, TableWorld, entity_path
 
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=20)
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

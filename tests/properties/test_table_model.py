@@ -19,8 +19,9 @@ from localzure.services.storage_rest.iso8601 import parse_ticks
 from localzure_storage.open import open_store
 from localzure_storage.store import Durability
 from tests.failing_store import FailingStore
+from tests.storage_world import Answer
 from tests.table_batches import Inner, transact
-from tests.table_world import BASE_URL, MINIMAL, Answer, TableWorld, entity_path
+from tests.table_world import BASE_URL, MINIMAL, TableWorld, entity_path
 
 TABLES = st.sampled_from(["one", "Two"])
 PARTITIONS = st.sampled_from(["", "é's"])

@@ -30,12 +30,12 @@ from localzure.services.queue.operations import Operation as QueueOperation
 from localzure.services.storage_rest.errors import describe
 from localzure.services.table.operations import OPERATIONS as TABLE_OPERATIONS
 from localzure.services.table.operations import Operation as TableOperation
-from tests import blob_world
+from tests import storage_world
 from tests.blob_world import BlobWorld
 from tests.queue_world import QueueWorld
 from tests.table_world import TableWorld
 
-ACCOUNT, KEY = blob_world.ACCOUNT, blob_world.KEY
+ACCOUNT, KEY = storage_world.ACCOUNT, storage_world.KEY
 EXPIRY = datetime(2026, 1, 2, tzinfo=UTC)
 LETTERS = "rwdxylatcupftiemo"
 ANY_LETTER = "rwdlacup"

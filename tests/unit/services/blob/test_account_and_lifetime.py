@@ -9,7 +9,8 @@ import pytest
 
 from localzure.services.blob.engine.state import AccountFeatures
 from localzure.services.interface import SECOND
-from tests.blob_world import ACCOUNT, Answer, BlobWorld, sign
+from tests.blob_world import BlobWorld, sign
+from tests.storage_world import ACCOUNT, Answer
 
 HOUR = 3600 * SECOND
 CORS = (

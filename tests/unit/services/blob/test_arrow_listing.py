@@ -15,7 +15,8 @@ from localzure.services.blob import arrow_listing
 from localzure.services.blob.arrow_listing import MEDIA_TYPE
 from localzure.services.blob.engine.state import AccountFeatures
 from localzure_protocols.arrow import bool_column, int_column, map_column, stream, text_column
-from tests.blob_world import ACCOUNT, BlobWorld, block_id
+from tests.blob_world import BlobWorld, block_id
+from tests.storage_world import ACCOUNT
 
 LIST = "restype=container&comp=list"
 ACCEPT = {"accept": f"{MEDIA_TYPE},application/xml"}

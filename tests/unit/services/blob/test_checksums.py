@@ -15,7 +15,8 @@ from localzure.services.blob.structured import (
     StructuredSource,
     structured_length,
 )
-from tests.blob_world import Answer, BlobWorld, block_id
+from tests.blob_world import BlobWorld, block_id
+from tests.storage_world import Answer
 
 DATA = b"0123456789" * 100
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.blob_world import Answer, BlobWorld
+from tests.blob_world import BlobWorld
+from tests.storage_world import Answer
 
 BEFORE = "Wed, 31 Dec 2025 23:59:59 GMT"
 NOW = "Thu, 01 Jan 2026 00:00:00 GMT"

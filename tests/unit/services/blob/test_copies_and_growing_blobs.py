@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.blob_world import Answer, BlobWorld, sign
+from tests.blob_world import BlobWorld, sign
+from tests.storage_world import Answer
 
 HERE = "http://127.0.0.1:10000/devstoreaccount1"
 

@@ -11,8 +11,9 @@ from azure.storage.blob import generate_blob_sas
 
 from localzure.config.settings import AuthLevel
 from localzure.services.blob.engine.encryption import ACCOUNT_SCOPE
-from tests.blob_world import ACCOUNT, BlobWorld, block_id
-from tests.blob_world import KEY as KEY_OF_ACCOUNT
+from tests.blob_world import BlobWorld, block_id
+from tests.storage_world import ACCOUNT
+from tests.storage_world import KEY as KEY_OF_ACCOUNT
 
 COPY = "http://localhost:10000/devstoreaccount1/box/"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.blob.engine.state import AccountFeatures
-from tests.blob_world import ACCOUNT, BlobWorld
+from tests.blob_world import BlobWorld
+from tests.storage_world import ACCOUNT
 
 UNTIL = {"x-ms-immutability-policy-until-date": "Fri, 01 Jan 2100 00:00:00 GMT"}
 HOLD = {"x-ms-legal-hold": "true"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.blob.engine.state import AccountFeatures
-from tests.blob_world import ACCOUNT, BlobWorld, block_id
+from tests.blob_world import BlobWorld, block_id
+from tests.storage_world import ACCOUNT
 
 HOUR = 3600
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.interface import SECOND
-from tests.blob_world import Answer, BlobWorld
+from tests.blob_world import BlobWorld
+from tests.storage_world import Answer
 
 A = "00000000-1111-2222-3333-444444444444"
 B = "99999999-1111-2222-3333-444444444444"

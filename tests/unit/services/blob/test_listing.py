@@ -11,7 +11,8 @@ from localzure.services.blob import long_listings
 from localzure.services.blob.engine import blobs, listing
 from localzure.services.blob.engine.state import AccountFeatures
 from localzure.services.blob.model import BlobRecord
-from tests.blob_world import ACCOUNT, BlobWorld
+from tests.blob_world import BlobWorld
+from tests.storage_world import ACCOUNT
 
 NAMES = ["a", "a/1", "a/2", "a/b/1", "a/b/2", "b", "b/", "b//x", "c.txt", "z/1", "é/1", "日本"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.blob.operations import OPERATIONS, Operation
-from tests.blob_world import KEY, OTHER_KEY, Answer, BlobWorld, sign
+from tests.blob_world import BlobWorld, sign
+from tests.storage_world import KEY, OTHER_KEY, Answer
 
 READS = [row for row in OPERATIONS if row.public is not None]
 

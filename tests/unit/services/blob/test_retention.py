@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.blob.engine.state import AccountFeatures
-from tests.blob_world import ACCOUNT, BlobWorld
+from tests.blob_world import BlobWorld
+from tests.storage_world import ACCOUNT
 
 DAY = 86_400.0
 EMPTY = 1

@@ -6,7 +6,8 @@ import pytest
 
 from localzure.services.blob.engine.state import AccountFeatures
 from localzure.services.blob.engine.tiers import PREMIUM_TIERS
-from tests.blob_world import ACCOUNT, BlobWorld
+from tests.blob_world import BlobWorld
+from tests.storage_world import ACCOUNT
 
 GIB = 1024**3
 

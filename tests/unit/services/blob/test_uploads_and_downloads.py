@@ -10,8 +10,9 @@ from localzure.services.blob.engine import content
 from localzure.services.interface import BodySink, BodySource
 from localzure_storage.memory import MemoryStore
 from localzure_storage.store import StorageError
-from tests.blob_world import BlobWorld, drain
+from tests.blob_world import BlobWorld
 from tests.failing_store import FailingStore
+from tests.storage_world import drain
 
 PIECE = b"p" * STEP_BYTES
 PIECES = 4

@@ -6,7 +6,8 @@ import pytest
 
 from localzure.gateway.address import resolve
 from localzure.services.interface import HttpRequest, ServiceError
-from tests.blob_world import ACCOUNT, Answer, BlobWorld
+from tests.blob_world import BlobWorld
+from tests.storage_world import ACCOUNT, Answer
 
 HOST = f"{ACCOUNT}.z13.web.core.windows.net"
 

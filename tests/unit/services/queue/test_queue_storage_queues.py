@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.blob_world import Answer
 from tests.queue_world import QueueWorld
+from tests.storage_world import Answer
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from localzure.services.queue.requests import TEXT_BYTES_MAX
-from tests.blob_world import Answer
 from tests.queue_world import QueueWorld
+from tests.storage_world import Answer
 
 
 @pytest.fixture

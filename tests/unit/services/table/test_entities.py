@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from localzure.services.interface import SECOND, Instant
-from tests.table_world import ACCOUNT, BASE_URL, FULL, MINIMAL, NONE, Answer, TableWorld, entity_path
+from tests.storage_world import ACCOUNT, Answer
+from tests.table_world import BASE_URL, FULL, MINIMAL, NONE, TableWorld, entity_path
 
 PATH = entity_path("things", "p", "r")
 SYSTEM = {"PartitionKey", "RowKey", "Timestamp"}

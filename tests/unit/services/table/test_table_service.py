@@ -12,7 +12,8 @@ from localzure.services.interface import HttpRequest
 from localzure.services.table.errors import TABLE_ERRORS
 from localzure_storage.memory import MemoryStore
 from tests.failing_store import FailingStore
-from tests.table_world import ACCOUNT, FULL, MINIMAL, NONE, Answer, TableWorld, entity_path
+from tests.storage_world import ACCOUNT, Answer
+from tests.table_world import FULL, MINIMAL, NONE, TableWorld, entity_path
 
 PROPERTIES = "restype=service&comp=properties"
 STATS = "restype=service&comp=stats"

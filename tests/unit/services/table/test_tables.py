@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.table_world import ACCOUNT, BASE_URL, FULL, MINIMAL, NONE, TableWorld, continuation_of, entity_path
+from tests.storage_world import ACCOUNT
+from tests.table_world import BASE_URL, FULL, MINIMAL, NONE, TableWorld, continuation_of, entity_path
 
 
 @pytest.fixture
