@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from localzure.testing import LocalZure
-from tests.documents import Block, pointed_at, programs
+from tests.documents import Block, blocks, pointed_at, programs
 
 HERE = Path(__file__).parent
 CLASSPATH = HERE / "java" / "target" / "classpath"
@@ -41,6 +41,26 @@ def java(program: Path) -> list[str]:
 RUNNERS = {"js": node, "go": go, "java": java}
 
 
+PARSE = """
+import com.sun.source.util.JavacTask;
+import javax.tools.DiagnosticCollector;
+import javax.tools.JavaFileObject;
+import javax.tools.ToolProvider;
+
+class Parse {
+    public static void main(String[] paths) throws Exception {
+        var compiler = ToolProvider.getSystemJavaCompiler();
+        var found = new DiagnosticCollector<JavaFileObject>();
+        var files = compiler.getStandardFileManager(found, null, null);
+        ((JavacTask) compiler.getTask(null, files, found, null, null, files.getJavaFileObjects(paths))).parse();
+        found.getDiagnostics().forEach(System.err::println);
+        System.exit(found.getDiagnostics().size());
+    }
+}
+"""
+"""Takes files of Java for what they are, whatever they import."""
+
+
 @pytest.fixture(scope="module")
 def azure() -> Iterator[LocalZure]:
     with LocalZure() as server:
@@ -57,3 +77,28 @@ def test_the_program_runs_as_printed(program: Block, azure: LocalZure, tmp_path:
     path.write_text(pointed_at(program.text, azure), "utf-8")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, program.prints), done.stderr
+
+
+def fragments(language: str) -> list[Block]:
+    """Blocks that nobody runs, because they need what is not installed here."""
+    return [block for block in blocks(language) if not block.title]
+
+
+@pytest.mark.skipif(not shutil.which("javac"), reason="there is no Java compiler here")
+def test_java_that_is_not_run_is_java(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.java" for number, _ in enumerate(fragments("java"))]
+    for path, block in zip(paths, fragments("java"), strict=True):
+        path.write_text(block.text, "utf-8")
+    (tmp_path / "Parse.java").write_text(PARSE, "utf-8")
+    command = ["java", str(tmp_path / "Parse.java"), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (len(paths) > 0, done.returncode, done.stderr) == (True, 0, "")
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no Node.js here")
+@pytest.mark.parametrize("block", fragments("js"), ids=lambda block: block.place)
+def test_javascript_that_is_not_run_is_javascript(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "fragment.mjs").write_text(block.text, "utf-8")
+    command = ["node", "--check", str(tmp_path / "fragment.mjs")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
