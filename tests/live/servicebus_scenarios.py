@@ -1,16 +1,9 @@
-"""What a program does with queues, as functions over a client of whatever version of azure-servicebus is imported.
-
-Run as a program it runs all of them against one server, for a version that cannot be imported beside another:
-
-    python servicebus_scenarios.py CONNECTION_STRING VERSION
-"""
+"""What a program does with queues (see `scenarios`)."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -19,9 +12,7 @@ from typing import Any
 from azure.servicebus import (
     ServiceBusClient,
     ServiceBusMessage,
-    ServiceBusReceivedMessage,
     ServiceBusReceiveMode,
-    ServiceBusReceiver,
     ServiceBusSubQueue,
     __version__,
 )
@@ -33,41 +24,15 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
 )
 
-Scenario = Callable[[ServiceBusClient, str], None]
-SCENARIOS: dict[str, Scenario] = {}
-QUEUES: dict[str, dict[str, object]] = {}
-"""The queue of each scenario, and its properties."""
+from tests.live.scenarios import WAIT, Scenarios, bodies, receive
 
-WAIT = 10
-"""Seconds to wait for a message that is there, or about to be."""
-
-
-def scenario(**properties: object) -> Callable[[Scenario], Scenario]:
-    def register(function: Scenario) -> Scenario:
-        SCENARIOS[function.__name__] = function
-        QUEUES[function.__name__] = properties
-        return function
-
-    return register
+SCENARIOS = Scenarios()
+scenario = SCENARIOS.scenario
 
 
 def send(client: ServiceBusClient, queue: str, *bodies: str, **parts: Any) -> None:
     with client.get_queue_sender(queue) as sender:
         sender.send_messages([ServiceBusMessage(body, **parts) for body in bodies])
-
-
-def receive(receiver: ServiceBusReceiver, count: int) -> list[ServiceBusReceivedMessage]:
-    """Exactly `count` messages; the client may give them a few at a time."""
-    found: list[ServiceBusReceivedMessage] = []
-    while len(found) < count:
-        batch = receiver.receive_messages(count - len(found), max_wait_time=WAIT)
-        assert batch, f"only {len(found)} of {count} messages came"
-        found += batch
-    return found
-
-
-def bodies(messages: list[ServiceBusReceivedMessage]) -> list[str]:
-    return [str(message) for message in messages]
 
 
 def nothing_left(client: ServiceBusClient, queue: str, **options: Any) -> None:
@@ -434,6 +399,7 @@ def an_unknown_queue_is_not_found(client: ServiceBusClient, queue: str) -> None:
     receiver.close()
 
 
+@SCENARIOS.without_client
 def a_wrong_key_is_refused(connection_string: str) -> None:
     """Not one of the scenarios: it has a client of its own."""
     wrong = connection_string.replace("SAS_KEY_VALUE", "WRONG_KEY")
@@ -447,27 +413,5 @@ def a_wrong_key_is_refused(connection_string: str) -> None:
             raise AssertionError("a wrong key was good")
 
 
-def run_all(connection_string: str) -> None:
-    """Run all scenarios at once, each with a client of its own. Raises what failed, together."""
-
-    def run(name: str) -> None:
-        with ServiceBusClient.from_connection_string(connection_string) as client:
-            SCENARIOS[name](client, name)
-
-    with ThreadPoolExecutor(len(SCENARIOS) + 1) as pool:
-        running = {name: pool.submit(run, name) for name in SCENARIOS}
-        running["a_wrong_key_is_refused"] = pool.submit(a_wrong_key_is_refused, connection_string)
-    failures = []
-    for name, future in running.items():
-        error = future.exception()
-        if error is not None:
-            error.add_note(f"in the scenario {name}")
-            failures.append(error)
-    if failures:
-        raise BaseExceptionGroup("scenarios failed", failures)
-
-
 if __name__ == "__main__":
-    _, CONNECTION_STRING, VERSION = sys.argv
-    assert __version__ == VERSION, __version__
-    run_all(CONNECTION_STRING)
+    SCENARIOS.run_as_program()

@@ -1,14 +1,7 @@
-"""What a program does with sessions, as functions over a client of whatever version of azure-servicebus is imported.
-
-Run as a program it runs all of them against one server, for a version that cannot be imported beside another:
-
-    python servicebus_session_scenarios.py CONNECTION_STRING VERSION
-"""
+"""What a program does with sessions (see `scenarios`)."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -17,11 +10,8 @@ from azure.servicebus import (
     NEXT_AVAILABLE_SESSION,
     ServiceBusClient,
     ServiceBusMessage,
-    ServiceBusReceivedMessage,
     ServiceBusReceiveMode,
-    ServiceBusReceiver,
     ServiceBusSubQueue,
-    __version__,
 )
 from azure.servicebus.exceptions import (
     OperationTimeoutError,
@@ -30,41 +20,15 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
-Scenario = Callable[[ServiceBusClient, str], None]
-SCENARIOS: dict[str, Scenario] = {}
-QUEUES: dict[str, dict[str, object]] = {}
-"""The queue of each scenario, and its properties."""
+from tests.live.scenarios import WAIT, Scenarios, bodies, receive
 
-WAIT = 10
-"""Seconds to wait for a message that is there, or about to be."""
-
-
-def scenario(**properties: object) -> Callable[[Scenario], Scenario]:
-    def register(function: Scenario) -> Scenario:
-        SCENARIOS[function.__name__] = function
-        QUEUES[function.__name__] = {"RequiresSession": True, **properties}
-        return function
-
-    return register
+SCENARIOS = Scenarios(RequiresSession=True)
+scenario = SCENARIOS.scenario
 
 
 def send(client: ServiceBusClient, queue: str, session: str, *bodies: str) -> None:
     with client.get_queue_sender(queue) as sender:
         sender.send_messages([ServiceBusMessage(body, session_id=session) for body in bodies])
-
-
-def receive(receiver: ServiceBusReceiver, count: int) -> list[ServiceBusReceivedMessage]:
-    """Exactly `count` messages; the client may give them a few at a time."""
-    found: list[ServiceBusReceivedMessage] = []
-    while len(found) < count:
-        batch = receiver.receive_messages(count - len(found), max_wait_time=WAIT)
-        assert batch, f"only {len(found)} of {count} messages came"
-        found += batch
-    return found
-
-
-def bodies(messages: list[ServiceBusReceivedMessage]) -> list[str]:
-    return [str(message) for message in messages]
 
 
 @scenario()
@@ -248,26 +212,5 @@ def what_does_not_fit_is_refused(client: ServiceBusClient, queue: str) -> None:
         raise AssertionError("a receiver without a session was taken")
 
 
-def run_all(connection_string: str) -> None:
-    """Run all scenarios at once, each with a client of its own. Raises what failed, together."""
-
-    def run(name: str) -> None:
-        with ServiceBusClient.from_connection_string(connection_string) as client:
-            SCENARIOS[name](client, name)
-
-    with ThreadPoolExecutor(len(SCENARIOS)) as pool:
-        running = {name: pool.submit(run, name) for name in SCENARIOS}
-    failures = []
-    for name, future in running.items():
-        error = future.exception()
-        if error is not None:
-            error.add_note(f"in the scenario {name}")
-            failures.append(error)
-    if failures:
-        raise BaseExceptionGroup("scenarios failed", failures)
-
-
 if __name__ == "__main__":
-    _, CONNECTION_STRING, VERSION = sys.argv
-    assert __version__ == VERSION, __version__
-    run_all(CONNECTION_STRING)
+    SCENARIOS.run_as_program()

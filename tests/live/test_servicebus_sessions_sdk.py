@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage
@@ -15,12 +11,8 @@ from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import OperationTimeoutError, SessionCannotBeLockedError, SessionLockLostError
 
 from localzure.testing import LocalZure
-from tests.live import servicebus_session_scenarios as scenarios
-
-OLD_SDK = Path(sys.prefix) / "sdk-servicebus-7.14"
-"""Where the Makefile installs it."""
-
-WAIT = 10
+from tests.live.scenarios import WAIT, run_with_old_sdk
+from tests.live.servicebus_session_scenarios import SCENARIOS
 
 # The client library does not close its sockets on every path.
 pytestmark = [
@@ -30,22 +22,14 @@ pytestmark = [
 
 
 def test_sessions_with_todays_sdk() -> None:
-    with LocalZure(queues=scenarios.QUEUES) as azure:
-        scenarios.run_all(azure.servicebus_connection_string)
+    with LocalZure(queues=SCENARIOS.queues) as azure:
+        SCENARIOS.run_all(azure.servicebus_connection_string)
         assert "Traceback" not in azure.logs
 
 
 def test_sessions_with_the_sdk_that_indexes_performatives() -> None:
-    with LocalZure(queues=scenarios.QUEUES) as azure:
-        done = subprocess.run(
-            [sys.executable, scenarios.__file__, azure.servicebus_connection_string, "7.14.3"],
-            env={**os.environ, "PYTHONPATH": str(OLD_SDK)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{done.stderr}\n{azure.logs}"
+    with LocalZure(queues=SCENARIOS.queues) as azure:
+        run_with_old_sdk("tests.live.servicebus_session_scenarios", azure)
         assert "Traceback" not in azure.logs
 
 
