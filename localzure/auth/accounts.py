@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
     from localzure.auth.tokens import TokenVerifier
+    from localzure.rbac.assignments import RoleAssignments
 
 PROVED_MAX = 4096
 """Signatures that are remembered as good; with one more all are forgotten, and proved again when they are used."""
@@ -56,6 +57,8 @@ class Accounts(dict[str, tuple[SigningKey, ...]]):
         """`accounts` has the decoded keys by name; `tokens` checks bearer tokens, None where none are issued."""
         super().__init__({name: tuple(SigningKey(key) for key in keys) for name, keys in accounts.items()})
         self.tokens = tokens
+        self.roles: RoleAssignments | None = None
+        """What identities may do; None where they may do everything."""
         self.first_use_keys: tuple[bytes, ...] = ()
         """The keys of accounts that are made on first use; without any, none is made."""
         self._proved: set[Hashable] = set()

@@ -2,7 +2,8 @@
 
 Each service has a `Door`, the table of the authorisation schemes that it takes. Its missing rows are the errors: a
 scheme that nobody has is malformed. At `off` everybody is the owner; at `any` so is whoever shows a well-formed proof;
-at `verify` proofs are checked.
+at `verify` and `rbac` proofs are checked. What an identity may do is asked at `rbac` alone, by
+`localzure.auth.required_roles`, once the service knows the operation.
 
 A principal that came by a shared access signature may do only what that allows: the service asks
 `localzure.auth.permissions.authorise` once it knows the operation.
@@ -106,7 +107,7 @@ def _by_header(
         raise AuthenticationError("InvalidAuthenticationInfo")
     if address.account not in accounts:
         raise AuthenticationError("AuthenticationFailed", detail=_unknown_account(address.account))
-    if level == "verify":
+    if level in {"verify", "rbac"}:
         return check(request, parameters.strip(), address, accounts, now)
     if check is not _by_token:
         return Principal(PrincipalKind.OWNER, address.account)

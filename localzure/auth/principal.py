@@ -21,7 +21,7 @@ class PrincipalKind(Enum):
     OWNER = "owner"
     """Holds an account key: may do everything."""
     IDENTITY = "identity"
-    """Showed a token of the authority: `claims` say who it is. May do everything as well."""
+    """Showed a token of the authority: `claims` say who it is. May do everything as well, but at `rbac`."""
     SIGNATURE = "signature"
     """Showed a shared access signature: `sas` says what may be done (see `localzure.auth.permissions`)."""
     ANONYMOUS = "anonymous"

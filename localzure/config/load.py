@@ -166,6 +166,7 @@ def _settings(given: Mapping[str, _Given], base: Path, warnings: tuple[str, ...]
         faults=(*some(rules="faults").get("rules", ()), *some(rules="test_mode").get("rules", ())),
         **some(access_log="log.access", audit_log="log.audit", otel_endpoint="otel.endpoint"),
         **some(offline="proxy.offline", proxy_clients="proxy.clients"),
+        **some(role_assignments="rbac.assignments"),
         **some(rate_limits="limits", breakers="circuit_breaker", hosts="hosts"),
         config_file=config_file,
         entra=EntraOptions(**some(**{name: f"entra.{name}" for name in EntraOptions.__slots__})),

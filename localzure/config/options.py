@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localzure.config import values
+from localzure.config.roles import role_assignments
 from localzure.config.trouble import breaker_rules, fault_rules, rate_limits, retry_tests
 
 PREFIX = "LOCALZURE_"
@@ -92,7 +93,8 @@ OPTIONS: tuple[Option, ...] = (
         "--auth",
         values.auth_level,
         "LEVEL",
-        "verify (default): check signatures; any: accept every well-formed credential; off: check nothing.",
+        "verify (default): check signatures; rbac: and let identities do only what their roles allow; "
+        "any: accept every well-formed credential; off: check nothing.",
     ),
     Option(
         "services", "--services", values.services, "NAMES", "Services to run, such as blob,servicebus (default all)."
@@ -169,6 +171,9 @@ OPTIONS: tuple[Option, ...] = (
         "Who may use the proxy: loopback (default) or any.",
     ),
     Option("storage.accounts", None, values.accounts, "", "Storage accounts: a mapping from name to one or two keys."),
+    Option(
+        "rbac.assignments", None, role_assignments, "", "A list of role assignments: principal, role and scope of each."
+    ),
     Option("entra.token_seconds", None, values.integer(1, 864_000), "", "How long tokens of the mock Entra ID hold."),
     Option("entra.key_days", None, values.integer(1, 3650), "", "After how many days it signs with a new key."),
     Option("entra.device_approval", None, values.choice("auto", "page"), "", "How device codes are approved."),

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localzure.faults.rules import FaultRule
+    from localzure.rbac.assignments import RoleAssignment
     from localzure.throttling.breaker import BreakerRules
     from localzure.throttling.limits import RateLimit
 
 Durability = Literal["process", "full", "none"]
-AuthLevel = Literal["off", "any", "verify"]
+AuthLevel = Literal["off", "any", "verify", "rbac"]
 """How much is asked of clients: `off` looks at nothing and lets everybody do everything, `any` takes every well-formed
-proof for good, `verify` checks it. Storage takes a request without credentials for anonymous at `any` and `verify`."""
+proof for good, `verify` checks it, and at `rbac` identities also need roles for what they do. Storage takes a request
+without credentials for anonymous at `any` and above."""
 
 AccountKind = Literal["StorageV2", "Storage", "BlobStorage", "BlockBlobStorage"]
 AccountSku = Literal[
@@ -207,6 +209,8 @@ class Settings:
     tls_password: str | None = field(default=None, repr=False)
     """The password of the key, or of the PFX."""
     auth: AuthLevel = "verify"
+    role_assignments: tuple[RoleAssignment, ...] = ()
+    """What identities may do at `rbac`."""
     allow_external_sources: bool = False
     """Whether the source of a copy may be on another server."""
     log: LogSettings = field(default_factory=LogSettings)

@@ -59,7 +59,8 @@ class NamespaceParts:
 
     context: Callable[[str], tuple[ServiceContext, LoopAlarm]]
     """By the name of its part of the store."""
-    settings: Callable[[], ServiceBusSettings]
+    settings: Callable[[str], ServiceBusSettings]
+    """By the name of the namespace."""
     seeds: Sequence[EntitySeed]
     transactions: TickTransactions
     generations: Generations
@@ -182,7 +183,7 @@ class Namespaces:
 
     def _make(self, name: str, *, is_seeded: bool) -> ServiceBusService:
         context, alarm = self._parts.context(part_of(name))
-        service = ServiceBusService(context, self._parts.settings())
+        service = ServiceBusService(context, self._parts.settings(name))
         alarm.ring = service.expire
         if is_seeded:
             service.resume()

@@ -44,6 +44,7 @@ from localzure.server.own_api.faults import FaultCalls
 from localzure.server.own_api.guard import Guard
 from localzure.server.own_api.metrics import MetricsCalls
 from localzure.server.own_api.reset import ResetCalls
+from localzure.server.own_api.roles import RoleCalls
 from localzure.server.own_api.service import OwnApi
 from localzure.server.own_api.services import ServiceCalls
 from localzure.server.own_api.snapshots import SnapshotCalls
@@ -241,6 +242,7 @@ class Server:
         reset = ResetCalls(services, transactions, builder.namespaces, state.changing)
         faults, metrics = FaultCalls(self._injector), MetricsCalls(self._metrics)
         content, managing = ContentCalls(carrying, services), ServiceCalls(lifecycle, state.changing)
+        roles = RoleCalls(services.roles, is_enforced=self._settings.auth == "rbac")
         calls = (
             self._about,
             clock,
@@ -250,6 +252,7 @@ class Server:
             SnapshotCalls(state),
             content,
             managing,
+            roles,
         )
         return OwnApi(self._health, guard, [route for each in calls for route in each.routes()], services.routes)
 
@@ -332,6 +335,7 @@ class Server:
         """What takes each setting over that can change while the server runs."""
         return {
             "accounts": lambda found: services.take_accounts(found.accounts),
+            "role_assignments": lambda found: services.roles.configure(found.role_assignments),
             "faults": lambda found: self._injector.configure(found.faults),
             "rate_limits": lambda found: self._limits.configure(found.rate_limits),
             "access_log": lambda found: self._observer.configure(found.access_log, found.audit_log),

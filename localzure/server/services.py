@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from localzure.auth.accounts import Accounts
 from localzure.auth.tokens import TokenVerifier
 from localzure.config.settings import DEVELOPMENT_ACCOUNT
+from localzure.rbac.assignments import RoleAssignments
 from localzure.server.aside import LoopAside
 from localzure.server.fetching import LoopFetch
 from localzure.server.generations import Generations
@@ -18,9 +19,11 @@ from localzure.server.startup import StartupError
 from localzure.server.timers import LoopAlarm
 from localzure.services.blob import AccountFeatures, BlobService, BlobSettings
 from localzure.services.entra import EntraService, EntraSettings
+from localzure.services.entra.model import Subject
 from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
 from localzure.services.servicebus.access import AccessKey, rights_called
+from localzure.services.servicebus.admin.http import NAMESPACE
 from localzure.services.servicebus.engine.quotas import Quotas
 from localzure.services.servicebus.seed import load_seed
 from localzure.services.servicebus.seed_tree import SeedError
@@ -59,6 +62,8 @@ class Services:
 
     accounts: Accounts
     """The storage accounts, shared by all that serve them."""
+    roles: RoleAssignments
+    """What identities may do, where that is asked."""
     aside: LoopAside
     fetch: LoopFetch
     features: dict[str, AccountFeatures] = field(default_factory=dict)
@@ -136,7 +141,9 @@ class Builder:
         self._accounts = Accounts({account.name: account.key_bytes for account in settings.accounts})
         if settings.accounts_on_first_use:
             self._accounts.first_use_keys = DEVELOPMENT_ACCOUNT.key_bytes
-        self._services = Services(accounts=self._accounts, aside=LoopAside(loop), fetch=LoopFetch(loop))
+        roles = RoleAssignments(settings.role_assignments, lambda tenant, client: Subject(tenant, client).oid)
+        self._accounts.roles = roles if settings.auth == "rbac" else None
+        self._services = Services(self._accounts, roles, LoopAside(loop), LoopFetch(loop))
         self._namespaces = Namespaces(
             NamespaceParts(
                 self._context,
@@ -289,7 +296,7 @@ class Builder:
         self._is_seeded = True
         self._services.porters["servicebus"] = NamespacePorter(self._generations, ROOT)
 
-    def _servicebus_settings(self) -> ServiceBusSettings:
+    def _servicebus_settings(self, namespace: str) -> ServiceBusSettings:
         given = self._settings
         keys = [
             AccessKey(key.name, key.key, rights_called(key.rights))
@@ -301,6 +308,8 @@ class Builder:
             self._accounts.tokens,
             Quotas() if given.strict_quotas else None,
             TIERS[given.servicebus_tier],
+            self._accounts.roles,
+            namespace or (NAMESPACE if given.namespaces_on_first_use else None),
         )
 
     def _context(self, name: str) -> tuple[ServiceContext, LoopAlarm]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localzure.auth.accounts import prepare_accounts
 from localzure.auth.authenticate import BLOB_DOOR, authenticate, refuse_anonymous
 from localzure.auth.principal import PrincipalKind
-from localzure.services.blob import access
+from localzure.services.blob import access, roles
 from localzure.services.blob.call import Call, Parts
 from localzure.services.blob.engine import accounts, containers, remains, retention
 from localzure.services.blob.engine.porting import BlobPorter
@@ -160,6 +160,7 @@ class BlobService:
             _check_public(call)
         if principal.sas is not None:
             call.permissions = access.check(call, principal.sas)
+        roles.check(call)
         shown = principal.sas or principal.shown
         if shown is not None:
             access.adopt(call, shown)

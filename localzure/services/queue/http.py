@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from localzure.auth.accounts import prepare_accounts
 from localzure.auth.authenticate import QUEUE_DOOR, authenticate, refuse_anonymous
 from localzure.auth.principal import PrincipalKind
-from localzure.services.queue import access
+from localzure.services.queue import access, roles
 from localzure.services.queue.call import Call, Parts
 from localzure.services.queue.engine import remains
 from localzure.services.queue.engine.porting import QueuePorter
@@ -125,6 +125,7 @@ class QueueService:
         call = Call(parts, request, address, operation, query, queue, message, principal)
         if principal.sas is not None:
             access.check(call, principal.sas)
+        roles.check(call)
         return operation.handler(call)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from localzure.auth.tokens import TokenVerifier
     from localzure.config.settings import AuthLevel
+    from localzure.services.servicebus.roles import NamespaceRoles
     from localzure_storage.store import Reader
 
 SIGNATURE_SCHEME = "SharedAccessSignature "
@@ -79,6 +80,18 @@ class Grant:
     rights: Right
     expires_at: int | None
     """An instant of the machine's clock; None for never."""
+    may: Callable[[str, Right], bool] | None = None
+    """Whether one of some rights is given at a path, where that is not known beforehand: roles can change."""
+
+    def allows(self, path: str, right: Right, wall: int) -> bool:
+        """Whether something at `path`, in lower case, may be done at machine time `wall`."""
+        right |= Right.MANAGE
+        return (
+            bool(self.rights & right)
+            and (self.expires_at is None or self.expires_at > wall)
+            and (not self.path or path == self.path or path.startswith(f"{self.path}/"))
+            and (self.may is None or self.may(path, right))
+        )
 
 
 class Authority:
@@ -90,11 +103,14 @@ class Authority:
         keys: Sequence[AccessKey],
         tokens: TokenVerifier | None = None,
         keys_at: Callable[[Reader, str], Sequence[AccessKey]] | None = None,
+        roles: NamespaceRoles | None = None,
     ) -> None:
         """`tokens` checks what the mock Entra ID issues; without it no JSON Web Token is good.
 
-        `keys` are the namespace's, `keys_at` gives those of the entity at a path.
+        `keys` are the namespace's, `keys_at` gives those of the entity at a path. `roles` say what identities may do,
+        without it everything.
         """
+        self._roles = roles
         self._level = level
         self._tokens = tokens
         self._keys_at = keys_at
@@ -103,7 +119,7 @@ class Authority:
     @property
     def enforces(self) -> bool:
         """Links need a token for what they do."""
-        return self._level == "verify"
+        return self._level in {"verify", "rbac"}
 
     def grant_of_token(self, token: str, wall: int, reader: Reader | None = None) -> Grant:
         """Check a token at machine time `wall`. Raises ServiceBusError (TOKEN_REFUSED).
@@ -132,7 +148,7 @@ class Authority:
         return Grant("", found.rights, None)
 
     def _grant_of_identity(self, token: str, wall: int) -> Grant:
-        """Check a token of Entra ID, which is for the whole namespace."""
+        """Check a token of Entra ID, which is for the whole namespace, as far as roles allow."""
         if self._tokens is None:
             raise _refused("InvalidToken: There is no authority whose tokens are trusted.")
         try:
@@ -141,7 +157,8 @@ class Authority:
             raise _refused(f"InvalidToken: {error}") from None
         if not is_for_service_bus(claims):
             raise _refused("InvalidAudience: The token is not for Service Bus.")
-        return Grant("", EVERYTHING, claims.expires_at)
+        may = None if self._roles is None else self._roles.of(claims)
+        return Grant("", EVERYTHING, claims.expires_at, may)
 
     def _grant_of_signature(self, parameters: str, wall: int, reader: Reader | None) -> Grant:
         fields = dict(part.partition("=")[::2] for part in parameters.split("&"))
@@ -208,12 +225,7 @@ class Claims:
     def allows(self, path: str, right: Right, wall: int) -> bool:
         """Whether something at `path` may be done at machine time `wall`."""
         path = path.lower()
-        return any(
-            bool(grant.rights & (right | Right.MANAGE))
-            and (grant.expires_at is None or grant.expires_at > wall)
-            and (not grant.path or path == grant.path or path.startswith(f"{grant.path}/"))
-            for grant in self._grants.values()
-        )
+        return any(grant.allows(path, right, wall) for grant in self._grants.values())
 
 
 def _refused(detail: str) -> ServiceBusError:

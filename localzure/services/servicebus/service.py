@@ -21,6 +21,7 @@ from localzure.services.servicebus.keys import ServiceBusKeys
 from localzure.services.servicebus.model import EntityKind
 from localzure.services.servicebus.rest.handlers import receivable, refusal
 from localzure.services.servicebus.rest.receivers import Receivers
+from localzure.services.servicebus.roles import NamespaceRoles
 from localzure.services.servicebus.seed import SAMPLE, apply_seeds
 from localzure_storage.store import StorageError
 
@@ -48,7 +49,8 @@ class ServiceBusService:
         self._broker = Broker(context, ServiceBusKeys(context.space), settings.tier)
         self._broker.quotas = settings.quotas
         self._dispatch = Dispatch(self._broker)
-        self._authority = Authority(settings.auth, settings.keys, settings.tokens, self._keys_at)
+        roles = None if settings.roles is None else NamespaceRoles(settings.roles, settings.namespace)
+        self._authority = Authority(settings.auth, settings.keys, settings.tokens, self._keys_at, roles)
         self._peers: WeakSet[ServiceBusPeer] = WeakSet()
         self._connected: set[ServiceBusPeer] = set()
         """Who is connected, where there is a limit on that."""

@@ -10,6 +10,7 @@ from localzure.services.servicebus.access import AccessKey
 if TYPE_CHECKING:
     from localzure.auth.tokens import TokenVerifier
     from localzure.config.settings import AuthLevel
+    from localzure.rbac.assignments import RoleAssignments
     from localzure.services.servicebus.engine.quotas import Quotas
 
 DEFAULT_KEY = AccessKey("RootManageSharedAccessKey", "SAS_KEY_VALUE")
@@ -43,3 +44,7 @@ class ServiceBusSettings:
     quotas: Quotas | None = None
     """Limits on what the namespace holds, and on its connections; None for none."""
     tier: Tier = TIERS["standard"]
+    roles: RoleAssignments | None = None
+    """What identities may do; None where they may do everything."""
+    namespace: str | None = None
+    """What the namespace is called in the scopes of roles; None for any name."""

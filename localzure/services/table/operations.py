@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from localzure.services.storage_rest.query import UriError, parse_query
 from localzure.services.storage_rest.routing import by_route, methods_of, split_target
-from localzure.services.table import access, batch, handlers
+from localzure.services.table import access, batch, handlers, roles
 from localzure.services.table.call import Call
 from localzure.services.table.engine import tables
 from localzure.services.table.errors import KEY_COUNT, TableError
@@ -152,6 +152,7 @@ def route(parts: Parts, request: HttpRequest, address: Address, principal: Princ
     call = Call(parts, request, address, operation, query, target, principal)
     if principal.sas is not None:
         access.check(call, principal.sas)
+    roles.check(call)
     return call
 
 

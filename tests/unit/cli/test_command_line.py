@@ -55,8 +55,8 @@ def test_the_help_of_start_shows_every_flag_that_has_an_effect(capsys: pytest.Ca
         (["start", "--port", "x\n"], "localzure: --port: expected an integer from 0 to 65535, or off, got 'x\\n'"),
         (["start", "--all-ports", "7"], "localzure: --all-ports: expected 0, which gives every listener"),
         (
-            ["start", "--auth", "rbac"],
-            "localzure: --auth: the level 'rbac' is not available yet; use off, any or verify",
+            ["start", "--auth", "acl"],
+            "localzure: --auth: expected one of off, any, verify, rbac, got 'acl'",
         ),
         (["start", "--in-memory", "--data-dir", "x"], "localzure: --data-dir and --in-memory contradict each other"),
         (["start", "--config", "no\nsuch.yaml"], "localzure: no?such.yaml: no such file or directory"),
