@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import rule
 
-from localzure_storage.memory import MemoryStore
+from localzure_storage.store import Store
 from tests.blob_world import BlobWorld
-from tests.failing_store import FailingStore
+from tests.storage_machine import StorageMachine
 
 CONTAINERS = st.sampled_from(["one", "two"])
 NAMES = st.sampled_from(["a", "a/b", "a/b/c", "a/bb", "b", "é/\U0001f600", "a\x00", "a\x00b"])
@@ -27,13 +27,14 @@ class Blob:
         self.waiting: dict[str, bytes] = {}
 
 
-class BlobModel(RuleBasedStateMachine):
+class BlobModel(StorageMachine[BlobWorld]):
     """Rules ask the service and the dictionary, and hold the answers together."""
+
+    def make_world(self, store: Store) -> BlobWorld:
+        return BlobWorld(store=store)
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = FailingStore(MemoryStore())
-        self.world = BlobWorld(store=self.store)
         self.model: dict[str, dict[str, Blob]] = {}
         self.fill = 0
 
@@ -148,23 +149,9 @@ class BlobModel(RuleBasedStateMachine):
                 break
         assert seen == list(expected)
 
-    @rule()
-    def sweep(self) -> None:
-        self.world.sweep()
-
-    @rule()
-    def restart(self) -> None:
-        self.world.start()
-
-    @invariant()
-    def no_read_is_left_open(self) -> None:
-        assert not self.world.transactions.is_open
-
-    def teardown(self) -> None:
+    def delete_everything(self) -> None:
         for container in self.model:
             self.world.ask("DELETE", container, "restype=container")
-        self.world.sweep()
-        assert len(self.world.stored_keys()) <= 1, "something is kept that nobody refers to"
 
 
 BlobModel.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, rule
 
 from localzure.services.interface import SECOND
-from localzure_storage.open import open_store
-from localzure_storage.store import Durability
-from tests.failing_store import FailingStore
+from localzure_storage.store import Durability, Store
 from tests.queue_world import Got, QueueWorld, message_body, messages_in
+from tests.storage_machine import StorageMachine
 
 QUEUES = st.sampled_from(["one", "two"])
 SIZES = st.sampled_from([0, 1, 10, 4000, 60_000])
@@ -46,16 +42,14 @@ class Jobs:
     gone: list[Known] = field(default_factory=list)
 
 
-class QueueModel(RuleBasedStateMachine):
+class QueueModel(StorageMachine[QueueWorld]):
     """Rules ask the service and the list, and hold the answers together."""
 
-    durability = Durability.NONE
+    def make_world(self, store: Store) -> QueueWorld:
+        return QueueWorld(store=store)
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp())
-        self.store = FailingStore(open_store(self.directory, self.durability))
-        self.world = QueueWorld(store=self.store)
         self.model: dict[str, Jobs] = {}
         self.sequence = 0
 
@@ -194,21 +188,6 @@ class QueueModel(RuleBasedStateMachine):
         while rings and self.world.ring():
             pass
 
-    @rule()
-    def sweep(self) -> None:
-        self.world.sweep()
-
-    @rule()
-    def restart(self) -> None:
-        self.world.start()
-
-    @precondition(lambda self: self.durability is not Durability.NONE)
-    @rule()
-    def reopen(self) -> None:
-        self.store.close()
-        self.store.inner = open_store(self.directory, self.durability)
-        self.world.start()
-
     @invariant()
     def the_counts_are_those_of_the_messages(self) -> None:
         has_removed_all = not self.world.alarm.at or self.world.alarm.at > self.now
@@ -218,18 +197,9 @@ class QueueModel(RuleBasedStateMachine):
             assert alive <= counted <= len(jobs.messages)
             assert counted == alive or not has_removed_all
 
-    @invariant()
-    def nothing_is_left_open(self) -> None:
-        assert not self.world.transactions.is_open
-
-    def teardown(self) -> None:
+    def delete_everything(self) -> None:
         for queue in self.model:
             assert self.world.ask("DELETE", queue).status == 204
-        self.world.sweep()
-        kept = self.world.stored_keys()
-        self.store.close()
-        shutil.rmtree(self.directory)
-        assert len(kept) <= 1, "something is kept that nobody refers to"
 
 
 class QueueModelOnDisk(QueueModel):

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from localzure.services.interface import SECOND, Instant
 from localzure.services.storage_rest.iso8601 import parse_ticks
-from localzure_storage.open import open_store
-from localzure_storage.store import Durability
-from tests.failing_store import FailingStore
+from localzure_storage.store import Durability, Store
+from tests.storage_machine import StorageMachine
 from tests.storage_world import Answer
 from tests.table_batches import Inner, transact
 from tests.table_world import BASE_URL, MINIMAL, TableWorld, entity_path
@@ -96,16 +92,14 @@ def without_system(members: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in members.items() if not k.startswith("odata.") and k not in system}
 
 
-class TableModel(RuleBasedStateMachine):
+class TableModel(StorageMachine[TableWorld]):
     """Rules ask the service and the dictionaries, and hold the answers together."""
 
-    durability = Durability.NONE
+    def make_world(self, store: Store) -> TableWorld:
+        return TableWorld(store=store)
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp())
-        self.store = FailingStore(open_store(self.directory, self.durability))
-        self.world = TableWorld(store=self.store)
         self.model: dict[str, Table] = {}
 
     @initialize()
@@ -259,21 +253,6 @@ class TableModel(RuleBasedStateMachine):
         self.store.failing = False
         assert answer.refusal == (503, "ServerBusy")
 
-    @rule()
-    def sweep(self) -> None:
-        self.world.sweep()
-
-    @rule()
-    def restart(self) -> None:
-        self.world.start()
-
-    @precondition(lambda self: self.durability is not Durability.NONE)
-    @rule()
-    def reopen(self) -> None:
-        self.store.close()
-        self.store.inner = open_store(self.directory, self.durability)
-        self.world.start()
-
     @invariant()
     def the_tables_and_their_entities_are_those_of_the_model(self) -> None:
         listed = [item["TableName"] for item in self.world.ask("GET", "Tables").json["value"]]
@@ -285,18 +264,9 @@ class TableModel(RuleBasedStateMachine):
             assert [without_system(item) for item in found] == [body_of(known.properties) for _, known in expected]
             assert [item["odata.etag"] for item in found] == [known.etag for _, known in expected]
 
-    @invariant()
-    def nothing_is_left_open(self) -> None:
-        assert not self.world.transactions.is_open
-
-    def teardown(self) -> None:
+    def delete_everything(self) -> None:
         for table in self.model.values():
             assert self.world.ask("DELETE", f"Tables('{table.name}')").status == 204
-        self.world.sweep()
-        kept = self.world.stored()
-        self.store.close()
-        shutil.rmtree(self.directory)
-        assert len(kept) <= 1, "something is kept that nobody refers to"
 
 
 class TableModelOnDisk(TableModel):
