@@ -18,6 +18,7 @@ import yaml
 from localzure.cli.azurite import command
 from localzure.cli.main import localzure
 from localzure.config.load import load
+from localzure.config.options import CONFIG_VARIABLE, ENDPOINT_VARIABLE, OPTIONS
 from localzure.services.servicebus.seed import parse_seed
 from tests.documents import DOCS, PAGES, README, ROOT, Block, blocks, without_blocks
 
@@ -144,6 +145,27 @@ def test_commands_within_sentences_have_commands_and_flags_that_there_are() -> N
     for page in PAGES:
         for code in re.findall(r"`(localzure [^`|…\[]+)`", without_blocks(page.read_text("utf-8"))):
             check_command(shlex.split(code))
+
+
+def options(group: click.Command) -> set[str]:
+    """Every option of a command and those below it."""
+    own = {name for parameter in group.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    below = group.commands.values() if isinstance(group, click.Group) else ()
+    return own.union(*map(options, below))
+
+
+def test_settings_that_are_named_are_there() -> None:
+    flags = set().union(*map(options, _COMMANDS.values())) | {"--help"}
+    variables = {option.variable for option in OPTIONS} | {CONFIG_VARIABLE, ENDPOINT_VARIABLE}
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        assert {name for name in re.findall(r"`(--[\w-]+)", text) if name not in flags} == set(), page.name
+        assert set(re.findall(r"LOCALZURE_[A-Z][A-Z_]*[A-Z]", text)) <= variables, page.name
+
+
+def test_examples_that_are_files_are_read() -> None:
+    for path in [ROOT / "compose.yaml", *DOCS.rglob("*.yaml")]:
+        assert all(yaml.safe_load_all(path.read_text("utf-8"))), path
 
 
 def simple_commands(text: str) -> list[list[str]]:
