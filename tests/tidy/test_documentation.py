@@ -78,6 +78,17 @@ def test_the_links_of_a_page_hold(page: Path) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_site_shows_what_other_readers_of_markdown_show(page: Path) -> None:
+    """It takes a list or a table only after an empty line, and keeps the backslash before a bar within code."""
+    lines = without_blocks(page.read_text("utf-8")).splitlines()
+    item = re.compile(r" *([-*]|\d+\.) ")
+    for before, line in itertools.pairwise(lines):
+        within = not before.strip() or before.startswith((" ", "|")) or item.match(before)
+        assert within or not (line.startswith("|") or item.match(line)), line
+        assert "\\|" not in line, line
+
+
 @pytest.mark.parametrize("name", ["architecture.md", "hacking.md"])
 def test_sources_that_are_named_are_there(name: str) -> None:
     text = (DOCS / name).read_text("utf-8")
