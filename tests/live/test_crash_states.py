@@ -176,10 +176,11 @@ class InSessions(Traffic):
 
     def step(self, client: ServiceBusClient) -> None:
         session_id = self.rng.choice("ab")
+        self.states.setdefault(session_id, {""})
         self.send(client, "sessions", session_id=session_id)
         with client.get_queue_receiver("sessions", session_id=session_id) as receiver:
             state = f"state {next(self.numbers)}"
-            self.states.setdefault(session_id, {""}).add(state)
+            self.states[session_id].add(state)
             receiver.session.set_state(state)
             self.states[session_id] = {state}
             for message in receiver.receive_messages(1, max_wait_time=WAIT):
