@@ -171,7 +171,7 @@ class World:
     def take(self, queue: Queue, limit: int = 1) -> list[Delivery]:
         """Receive and delete."""
         with self.broker.turn() as turn:
-            taken = take_next(self.broker, turn, queue, limit)
+            taken = take_next(turn, queue, limit)
         self.commit()
         return taken
 

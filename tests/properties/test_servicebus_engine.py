@@ -162,7 +162,7 @@ class _QueueMachine(RuleBasedStateMachine):
     def receive_and_delete(self, address: str, limit: int, commits: bool) -> None:
         before = [*self.model[address]]
         with self.world.broker.turn() as turn:
-            deliveries = take_next(self.world.broker, turn, self.queue(address), limit)
+            deliveries = take_next(turn, self.queue(address), limit)
         expired = {each.name for each in self.model[address] if self.is_expired(each)}
         free = [each for each in before if each.state is MessageState.ACTIVE and each.token is None]
         expected = [each for each in free[:limit] if each.name not in expired]

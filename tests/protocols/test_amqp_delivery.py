@@ -76,6 +76,23 @@ def test_a_message_is_sent_in_pieces_as_one() -> None:
     assert transfer.payload == b""
 
 
+@pytest.mark.parametrize("product", ["azsdk-python-eventhubs", "MSJSClient"])
+def test_an_empty_tag_is_empty_and_not_null(product: str) -> None:
+    peer = receiving_peer(credit=1000, opening=AMQP_HEADER + open_frame(product=product) + begin_frame())
+    looks_like_a_tag = b"\xa0\x03\x00\x00\x00"
+    for number in range(260):
+        deliver(peer, looks_like_a_tag, b"", settled=number % 2 == 0)
+    deliver(peer, b"x" * 200_000, b"")
+    deliver(peer, b"", b"\x00\x00\x01")
+    transfers = peer.exchange(b"")
+    assert [each.fields[1] for each in transfers[:260]] == list(range(260))
+    assert {each.fields[2] for each in transfers[:-1] if each.fields[2] is not None} == {b""}
+    assert all(each.fields[2] == b"" for each in transfers[:261])
+    assert {each.payload for each in transfers[:260]} == {looks_like_a_tag}
+    assert b"".join(each.payload for each in transfers[260:-1]) == b"x" * 200_000
+    assert transfers[-1].fields[2] == b"\x00\x00\x01"
+
+
 def test_nothing_is_sent_beyond_the_credit() -> None:
     peer = receiving_peer(credit=2)
     link = peer.server.link("r")

@@ -174,7 +174,7 @@ class Dispatch:
 
         with broker.turn() as turn:
             turn.then(done, failed)
-            deliveries += take_next(broker, turn, supply, limit)
+            deliveries += take_next(turn, supply, limit)
             waiter.reserve(len(deliveries))
         return len(deliveries), _size(deliveries)
 

@@ -193,7 +193,10 @@ class AmqpConnection:
         return self._engine.settle(delivery, outcome)
 
     def deliver(self, link: Link, tag: bytes, payload: Sequence[bytes], *, settled: bool) -> int:
-        """Send one message, given in pieces; takes one credit. Returns its delivery number, 0 without credit."""
+        """Send one message, given in pieces; takes one credit. Returns its delivery number, 0 without credit.
+
+        `tag` may be empty; anything else is to be unique among what is unsettled, and not three zeros.
+        """
         attachment = self._links.find(link)
         if attachment is None or link.credit <= 0 or not link.is_open:
             return 0

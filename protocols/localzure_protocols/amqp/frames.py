@@ -48,6 +48,11 @@ PLAIN_FORM = 0x0200
 TRANSFER_LIST8 = 0x005314C0
 """How the performative of every transfer begins that no client pads to more than 255 bytes."""
 
+NO_TAG = b"\x00\x00\x00"
+"""The delivery tag that stands for an empty one: proton writes null for that, which go-amqp refuses."""
+_NO_TAG_AS_WRITTEN, _EMPTY_TAG = b"\xa0\x03" + NO_TAG, b"\xb0\x00\x00\x00\x00"
+"""As long as each other, so that no frame changes its size."""
+
 _SIZE = Struct(">I")
 _PREFIX = Struct(">IBBH")
 _U32_PAIR = Struct(">II")
@@ -77,6 +82,25 @@ class FrameBuffer:
         """Keep the beginning of a frame for the next `take`."""
         self._kept = bytearray(rest)
         self._wanted = _SIZE.unpack_from(rest)[0] if len(rest) >= 4 else 4
+
+
+def empty_tags(data: bytes) -> bytes:
+    """Whole frames as proton writes them, with an empty delivery tag where the tag is `NO_TAG`."""
+    changed, at, length = bytearray(data), 0, len(data)
+    while at < length:
+        size, _, _, word = START.unpack_from(data, at)
+        if word >> 8 & 0xFF == TRANSFER:
+            # Behind the list's code, size and count: the handle and the delivery's id, numbers of one of three forms.
+            tag = at + FRAME_HEADER_LENGTH + (6 if word & 0xFF == _LIST8 else 12)
+            tag += _UINT_LENGTHS[data[tag]]
+            tag += _UINT_LENGTHS[data[tag]]
+            if data.startswith(_NO_TAG_AS_WRITTEN, tag):
+                changed[tag : tag + len(_EMPTY_TAG)] = _EMPTY_TAG
+        at += size
+    return bytes(changed)
+
+
+_LIST8 = 0xC0
 
 
 def read_performative(buffer: bytes, start: int, end: int) -> tuple[int, list[Any], int]:
@@ -185,6 +209,7 @@ def pad_frame(buffer: bytes, offset: int, end: int, code: int) -> list[bytes]:
 
 
 _UINT_LENGTHS = [0] * 256
+"""Bytes of a number, or of a null, by its code."""
 _UINT_LENGTHS[0x40], _UINT_LENGTHS[0x43], _UINT_LENGTHS[0x52], _UINT_LENGTHS[0x70] = 1, 1, 2, 5
 _ZERO_OR_NULL = frozenset({0x40, 0x43})
 _BOOLEANS = b"\x40\x41\x42"

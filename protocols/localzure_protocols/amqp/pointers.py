@@ -34,7 +34,7 @@ from localzure_protocols.amqp.events import (
     Rejected,
     Released,
 )
-from localzure_protocols.amqp.frames import AMQP_HEADER, FRAME_SIZE_MAX
+from localzure_protocols.amqp.frames import AMQP_HEADER, FRAME_SIZE_MAX, NO_TAG, empty_tags
 from localzure_protocols.amqp.performatives import (
     ACCEPTED_CODE,
     MODIFIED_CODE,
@@ -116,6 +116,7 @@ class Engine:
     """One connection of proton, server side, with everything that hangs on it."""
 
     def __init__(self) -> None:
+        self._sends_untagged = False
         self._collector = lib.pn_collector()
         self._connection = lib.pn_connection()
         self._transport = lib.pn_transport()
@@ -180,7 +181,8 @@ class Engine:
             lib.pn_transport_pop(transport, size)
             size = lib.pn_transport_pending(transport)
         _scratch.append(scratch)
-        return b"".join(parts) if len(parts) > 1 else parts[0]
+        data = b"".join(parts) if len(parts) > 1 else parts[0]
+        return empty_tags(data) if self._sends_untagged else data
 
     def _poll(self, events: list[AmqpEvent]) -> None:
         collector, links = self._collector, self._links_by_pointer
@@ -331,6 +333,8 @@ class Engine:
 
     def send(self, link: EngineLink, tag: bytes, payload: Sequence[bytes], *, settled: bool) -> int:
         """Send a message; returns its number. The caller has seen to it that there is credit."""
+        if not tag:
+            tag, self._sends_untagged = NO_TAG, True
         pointer = link.pointer
         delivery = lib.pn_delivery(pointer, (len(tag), ffi.from_buffer(tag)))
         for piece in payload:

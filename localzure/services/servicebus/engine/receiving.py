@@ -38,7 +38,7 @@ class Delivery:
     """A message on its way to a client."""
 
     token: bytes
-    """The delivery tag: the lock token, or for a message without a lock just something unique."""
+    """The lock token, which is the delivery tag too; empty, as with Azure, for a message without a lock."""
     sequence_number: int
     front: bytes
     """The sections that were written for this delivery."""
@@ -102,12 +102,11 @@ def lock_next(broker: Broker, supply: Supply, limit: int) -> list[Delivery]:
     return deliveries
 
 
-def take_next(broker: Broker, turn: Turn, supply: Supply, limit: int) -> list[Delivery]:
+def take_next(turn: Turn, supply: Supply, limit: int) -> list[Delivery]:
     """Remove up to `limit` of the messages that are available, in order. They may be given away after the commit."""
     queue = supply.queue
     found = _available(supply, turn.writer, limit)
-    tokens = broker.entropy.bytes(TOKEN_BYTES * len(found))
-    deliveries, expired, at = [], [], 0
+    deliveries, expired = [], []
     for each in found:
         sequence_number, stored, value = each
         fixed, front, rest = render(value, sequence_number)
@@ -116,8 +115,7 @@ def take_next(broker: Broker, turn: Turn, supply: Supply, limit: int) -> list[De
             continue
         turn.handed_out(queue, sequence_number)
         turn.remove(queue, MessageState.ACTIVE, sequence_number, len(stored), fixed.expires_at)
-        deliveries.append(Delivery(tokens[at : at + TOKEN_BYTES], sequence_number, front, rest, value))
-        at += TOKEN_BYTES
+        deliveries.append(Delivery(b"", sequence_number, front, rest, value))
     _expire(turn, queue, expired)
     return deliveries
 

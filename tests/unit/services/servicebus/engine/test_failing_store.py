@@ -85,7 +85,7 @@ def test_what_was_received_and_deleted_is_available_again(world: FailingWorld) -
     queue = world.queue()
     world.send(queue, "a", "b")
     with world.broker.turn() as turn:
-        assert bodies(take_next(world.broker, turn, queue, 9)) == ["a", "b"]
+        assert bodies(take_next(turn, queue, 9)) == ["a", "b"]
     world.fail()
     assert bodies(world.take(queue, 9)) == ["a", "b"]
 
@@ -95,7 +95,7 @@ def test_an_expired_message_whose_end_could_not_be_written_ends_once(world: Fail
     world.send(queue, "a", ttl=10_000)
     world.clock.advance(10)
     with world.broker.turn() as turn:
-        assert take_next(world.broker, turn, queue, 9) == []
+        assert take_next(turn, queue, 9) == []
     world.fail()
     assert world.lock(queue, 9) == []
     assert world.counters(queue).active == 0
