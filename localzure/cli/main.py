@@ -20,6 +20,7 @@ from localzure.cli.env import env
 from localzure.cli.exits import run_command
 from localzure.cli.faults import faults
 from localzure.cli.health import health
+from localzure.cli.logs import logs
 from localzure.cli.reset import reset
 from localzure.cli.run import run
 from localzure.cli.server import status, stop, version
@@ -55,6 +56,7 @@ COMMANDS = (
     ca,
     clock,
     faults,
+    logs,
     reset,
     service,
     servicebus,

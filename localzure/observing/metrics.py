@@ -5,46 +5,23 @@ Counting is a few dictionary updates a request; the text is made when somebody a
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from localzure.observing.durations import Durations
+from localzure.observing.families import Histogram
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric
 
-SECONDS_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""The upper bounds of the durations that are counted together."""
+    from localzure.observing.families import Family
 
 ERROR_STATUS_MIN = 400
 
 SERIES_MAX = 10_000
 """Combinations of labels that are kept apart; beyond them, what is new is counted as `other`."""
-
-
-class Durations:
-    """How long something took, in buckets."""
-
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        """Nothing has been counted."""
-        self.counts = [0] * (len(SECONDS_BOUNDS) + 1)
-        self.total = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(SECONDS_BOUNDS, seconds)] += 1
-        self.total += seconds
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """Upper bound and how many took at most that long, as Prometheus has it."""
-        total, found = 0, []
-        for bound, count in zip((*map(str, SECONDS_BOUNDS), "+Inf"), self.counts, strict=True):
-            total += count
-            found.append((bound, float(total)))
-        return found
 
 
 class Metrics:
@@ -64,8 +41,8 @@ class Metrics:
         """Changes of circuit breakers: service, state before, state after."""
         self.breaker_states: dict[str, str] = {}
         """The state of each breaker, by service."""
-        self.sources: list[Callable[[], Iterable[Metric]]] = []
-        """What gives further metrics when they are read."""
+        self.sources: list[Callable[[], Iterable[Family | Histogram]]] = []
+        """What gives further metrics when they are read, on the event loop."""
 
     def ended(self, service: str, operation: str, status: int, seconds: float) -> None:
         """Count a request that has been answered."""
@@ -78,14 +55,21 @@ class Metrics:
         self.requests[(*key, status)] += 1
         durations.add(seconds)
 
-    def text(self) -> bytes:
-        """Everything, in Prometheus' text format. The first call imports its library: not for the event loop."""
+    def gather(self) -> list[Family | Histogram]:
+        """What the sources tell now. For the event loop."""
+        return [family for source in self.sources for family in source()]
+
+    def text(self, more: Sequence[Family | Histogram] = ()) -> bytes:
+        """Everything, with what was gathered, in Prometheus' text format.
+
+        The first call imports its library: not for the event loop.
+        """
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.platform_collector import PlatformCollector
         from prometheus_client.process_collector import ProcessCollector
 
         registry = CollectorRegistry()
-        registry.register(_Collector(self))
+        registry.register(_Collector(self, more))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         return generate_latest(registry)
@@ -94,19 +78,33 @@ class Metrics:
 class _Collector:
     """Gives the library what was counted (a `prometheus_client` collector)."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, more: Sequence[Family | Histogram]) -> None:
         self._metrics = metrics
+        self._more = more
 
     def describe(self) -> list[Metric]:
         """Nothing is known before it is read."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of the gateway, and those of the sources."""
+        """The metrics of the gateway, and what was gathered."""
         yield from _requests(self._metrics)
         yield from _gates(self._metrics)
-        for source in self._metrics.sources:
-            yield from source()
+        for family in self._more:
+            yield _written(family)
+
+
+def _written(family: Family | Histogram) -> Metric:
+    """A metric as Prometheus' library has it."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    if isinstance(family, Histogram):
+        return HistogramMetricFamily(family.name, family.help, buckets=family.buckets, sum_value=family.total)
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    written = kind(family.name, family.help, labels=family.labels)
+    for labels, value in family.values:
+        written.add_metric(labels, value)
+    return written
 
 
 def _requests(metrics: Metrics) -> Iterator[Metric]:

@@ -21,6 +21,8 @@ UNSENT_BYTES_MAX = 1024 * 1024
 class AmqpDriver:
     """AMQP 1.0 on one connection (see `localzure.server.driver.Driver`)."""
 
+    protocol = "amqp"
+
     def __init__(
         self,
         channel: Channel,

@@ -193,6 +193,11 @@ class Connection(asyncio.Protocol):
             return False
         return self._driver.is_busy or self._transport.get_write_buffer_size() > 0
 
+    @property
+    def protocol(self) -> str:
+        """See `Driver.protocol`."""
+        return self._driver.protocol
+
     def tick(self) -> None:
         """Do what time asks of this connection, and arm the timer again."""
         self._tick()

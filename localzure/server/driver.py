@@ -68,6 +68,11 @@ class Channel(Protocol):
 class Driver(Protocol):
     """One protocol on one connection."""
 
+    @property
+    def protocol(self) -> str:
+        """What it speaks, for people; a protocol that carries another names that behind a plus."""
+        ...
+
     def receive(self, data: bytes) -> None:
         """Take bytes from the client."""
         ...

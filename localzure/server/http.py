@@ -132,6 +132,8 @@ class HttpContext:
 class HttpDriver:
     """HTTP on one connection (see `localzure.server.driver.Driver`, and `exchange.Stream`)."""
 
+    protocol = "http"
+
     def __init__(self, channel: Channel, core: HttpCore, context: HttpContext, upgrade: Upgrade | None = None) -> None:
         """Made when a connection's first bytes are HTTP; `upgrade` gives the driver that a request asks for, if any."""
         self.router = context.router

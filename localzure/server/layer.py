@@ -59,11 +59,12 @@ class LayerCore(Protocol):
 class Layer:
     """Carries the bytes of the driver inside it (see `localzure.server.driver` for both of its faces)."""
 
-    def __init__(self, channel: Channel, core: LayerCore, *, is_secure: bool) -> None:
+    def __init__(self, channel: Channel, core: LayerCore, name: str, *, is_secure: bool) -> None:
         """Give it its driver with `carry` before the first bytes come."""
         self.is_secure = is_secure
         self._channel = channel
         self._core = core
+        self._name = name
         self._inner: Driver
         self._told_eof = False
         self._is_closing = False
@@ -75,6 +76,11 @@ class Layer:
         self._inner = driver
 
     # What the connection calls (see `Driver`).
+
+    @property
+    def protocol(self) -> str:
+        """See `Driver.protocol`."""
+        return f"{self._name}+{self._inner.protocol}"
 
     def receive(self, data: bytes) -> None:
         """See `Driver.receive`."""

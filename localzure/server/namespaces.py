@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ServiceError,
     )
     from localzure.services.servicebus.desk import Desk
+    from localzure.services.servicebus.engine.counts import Counts
     from localzure.services.servicebus.seed import EntitySeed
     from localzure.services.servicebus.settings import ServiceBusSettings
     from localzure_protocols.amqp.connection import AmqpConnection
@@ -170,6 +171,11 @@ class Namespaces:
             found = self._make(name, is_seeded=False)
             self._serve(name, found)
         return found
+
+    @property
+    def counts(self) -> Counts:
+        """What was done with messages in all of them."""
+        return self._parts.settings().counts
 
     @property
     def default(self) -> ServiceBusService:

@@ -113,6 +113,7 @@ class Proxy:
 class Quiet:
     """A driver that neither waits for anything nor has anything to do at times."""
 
+    protocol = "proxy"
     is_finished = False
     is_busy = False
 

@@ -36,6 +36,7 @@ from localzure.server.http import HttpContext, HttpDriver
 from localzure.server.http_faults import HttpFaults
 from localzure.server.lifecycle import Lifecycle
 from localzure.server.listener import bind, endpoint, serve
+from localzure.server.meters import connections_source, servicebus_source, services_source, store_source
 from localzure.server.operated import BuiltIn, Plugin
 from localzure.server.own_api.about import About
 from localzure.server.own_api.clock import ClockCalls
@@ -196,6 +197,13 @@ class Server:
             own_api = self._own_api(state, carrying, builder, services, transactions, lifecycle)
             connections = self._connect(services, own_api, state, transactions, loop, lifecycle)
             stack.callback(connections.abort)
+            self._metrics.sources += [
+                services_source(lifecycle),
+                store_source(store, transactions, state),
+                connections_source(connections),
+            ]
+            if "servicebus" in self._settings.services:
+                self._metrics.sources.append(servicebus_source(builder.namespaces))
             try:
                 async with asyncio.TaskGroup() as tasks:
                     own_api.spawn = tasks.create_task

@@ -24,6 +24,7 @@ from localzure.services.interface import ServiceContext
 from localzure.services.queue import QueueService, QueueSettings
 from localzure.services.servicebus.access import AccessKey, rights_called
 from localzure.services.servicebus.admin.http import NAMESPACE
+from localzure.services.servicebus.engine.counts import Counts
 from localzure.services.servicebus.engine.quotas import Quotas
 from localzure.services.servicebus.seed import load_seed
 from localzure.services.servicebus.seed_tree import SeedError
@@ -132,6 +133,7 @@ class Builder:
         self._extents = Extents(ROOT.subspace("extents"))
         self._generations = Generations(ROOT)
         self._rearm_queue: Callable[[], None] | None = None
+        self._counts = Counts()
         self._running: dict[str, None] = {}
         """The built-in services that run, in the order of their start."""
         self._is_seeded = False
@@ -310,6 +312,7 @@ class Builder:
             TIERS[given.servicebus_tier],
             self._accounts.roles,
             namespace or (NAMESPACE if given.namespaces_on_first_use else None),
+            self._counts,
         )
 
     def _context(self, name: str) -> tuple[ServiceContext, LoopAlarm]:

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 class SniffingDriver:
     """Collects the first bytes, and switches the channel to the driver of the protocol they speak."""
 
+    protocol = "unknown"
+
     def __init__(self, channel: Channel, factories: Factories, now: float) -> None:
         """`factories` makes the driver of each protocol that is served; `now` is the monotonic second."""
         self._channel = channel

@@ -50,8 +50,14 @@ class State:
         """Breaks off the HTTP requests in flight, but not those of LocalZure's own API."""
         self.changing = asyncio.Lock()
         """Held while the state as a whole is changed, or copied."""
+        self._checkpointed_at: float | None = None
         self.checkpointing = asyncio.Lock()
         """Held while a checkpoint is made."""
+
+    @property
+    def checkpoint_age(self) -> float | None:
+        """Seconds since everything that was committed until then was on disk; None where there is no checkpoint."""
+        return None if self._checkpointed_at is None else self._clock.monotonic() - self._checkpointed_at
 
     def snapshots(self) -> list[SnapshotInfo]:
         """The snapshots, by name. Raises StorageError."""
@@ -109,9 +115,11 @@ class State:
                 if checkpoint is None:
                     continue
                 try:
+                    began = self._clock.monotonic()
                     if checkpoint.begin():
                         await loop.run_in_executor(None, checkpoint.flush)
                         checkpoint.finish()
+                    self._checkpointed_at = began
                 except StorageError as error:
                     _log.error("no checkpoint could be taken, the next one is tried in a second: %s", error)
 

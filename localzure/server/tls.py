@@ -20,6 +20,6 @@ def tls_driver(channel: Channel, context: ssl.SSLContext, factories: Factories, 
 
     A client that offered h2 by ALPN opens with HTTP/2's preface, so the bytes alone tell what is inside.
     """
-    layer = Layer(channel, TlsConnection(context, channel.local_address), is_secure=True)
+    layer = Layer(channel, TlsConnection(context, channel.local_address), "tls", is_secure=True)
     layer.carry(SniffingDriver(layer, factories, now))
     return layer

@@ -12,6 +12,7 @@ import logging
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from localzure.observing.durations import Durations
 from localzure_storage.store import StorageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ TICK_BYTES_MAX = 4 * 1024 * 1024
 
 TICK_SECONDS_MAX = 0.005
 """Age after which a tick is committed at once: bounds what a reply waits for others."""
+
+COMMIT_BOUNDS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+"""The upper bounds of the times of commits, in seconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,9 @@ class TickTransactions:
         self._opened_at = 0.0
         self.commits = 0
         """How many commits there were."""
+        self.committed_bytes = 0
+        """Of the pages that they wrote."""
+        self.commit_seconds = Durations(COMMIT_BOUNDS)
         self._effects: list[Effect] = []
 
     @property
@@ -88,11 +95,14 @@ class TickTransactions:
             return
         error: StorageError | None = None
         self.commits += 1
+        self.committed_bytes += transaction.dirty_bytes
+        began = self._clock.monotonic()
         try:
             transaction.commit()
         except StorageError as failure:
             error = failure
             _log.error("commit failed, the requests of this tick are refused: %s", failure)
+        self.commit_seconds.add(self._clock.monotonic() - began)
         self._perform(error)
         self.on_settled()
 

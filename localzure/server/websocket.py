@@ -31,6 +31,6 @@ def wants_websocket(request: Request) -> bool:
 def websocket_driver(channel: Channel, request: Request, amqp: Callable[[Channel], Driver]) -> Layer:
     """Return the driver that answers the upgrade `request` and then carries what `amqp` makes."""
     core = WebSocketConnection(request, b"", SUBPROTOCOLS)
-    layer = Layer(channel, core, is_secure=channel.is_secure)
+    layer = Layer(channel, core, "websocket", is_secure=channel.is_secure)
     layer.carry(amqp(layer))
     return layer

@@ -27,5 +27,5 @@ class MetricsCalls:
         return [Route("GET", "metrics", self._read)]
 
     async def _read(self, _call: OwnCall) -> HttpReply:
-        text = await asyncio.get_running_loop().run_in_executor(None, self._metrics.text)
+        text = await asyncio.get_running_loop().run_in_executor(None, self._metrics.text, self._metrics.gather())
         return HttpReply(200, [("content-type", CONTENT_TYPE)], text)

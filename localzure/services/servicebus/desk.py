@@ -6,7 +6,7 @@ Plain data in and out. Nobody is asked for a token here: who may call at all is 
 from __future__ import annotations
 
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from localzure.services.servicebus.addresses import SubQueue, parse_address
 from localzure.services.servicebus.engine.browsing import PEEK_MESSAGES_MAX, peek
@@ -34,6 +34,20 @@ PAGE_MAX = 250
 """Entities, or messages, in one page."""
 
 
+ENTITIES_MAX = 10_000
+"""Entities of a kind that are counted: Azure has no more in a namespace."""
+
+
+class Census(NamedTuple):
+    """What a namespace holds: numbers by the kind of entity, and by entity."""
+
+    kinds: dict[str, float]
+    active: dict[str, float]
+    dead_letter: dict[str, float]
+    scheduled: dict[str, float]
+    locks: dict[str, float]
+
+
 class Desk:
     """One namespace, as its owner sees it."""
 
@@ -49,6 +63,23 @@ class Desk:
         with self._broker.reader() as reader:
             found = list(islice(self._all(reader), skip, skip + top + 1))
             return [self._told(reader, record) for record in found[:top]], len(found) > top
+
+    def census(self, limit: int) -> Census:
+        """Count what there is; messages of up to `limit` entities, which is what bounds the work."""
+        keys, found = self._broker.keys, Census({}, {}, {}, {}, {})
+        told, _ = self.entities(0, limit)
+        with self._broker.reader() as reader:
+            for kind, bounds in (("queue", keys.entity_range()), ("topic", keys.topic_range())):
+                found.kinds[kind] = float(sum(1 for _ in reader.scan(*bounds, limit=ENTITIES_MAX)))
+        found.kinds["subscription"] = float(sum(int(str(each.get("subscriptions", 0))) for each in told))
+        for each in told:
+            name = str(each["name"])
+            found.scheduled[name] = float(str(each["scheduled"]))
+            if "active" in each:
+                found.active[name] = float(str(each["active"]))
+                found.dead_letter[name] = float(str(each["deadLetters"]))
+                found.locks[name] = float(str(each["locked"]))
+        return found
 
     def entity(self, path: str) -> dict[str, object]:
         """One entity with its counts. Raises ServiceBusError (ENTITY_NOT_FOUND)."""

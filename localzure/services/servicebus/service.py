@@ -48,6 +48,7 @@ class ServiceBusService:
         self._transactions = context.transactions
         self._broker = Broker(context, ServiceBusKeys(context.space), settings.tier)
         self._broker.quotas = settings.quotas
+        self._broker.counts = settings.counts
         self._dispatch = Dispatch(self._broker)
         roles = None if settings.roles is None else NamespaceRoles(settings.roles, settings.namespace)
         self._authority = Authority(settings.auth, settings.keys, settings.tokens, self._keys_at, roles)

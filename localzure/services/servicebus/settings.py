@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.access import AccessKey
+from localzure.services.servicebus.engine.counts import Counts
 
 if TYPE_CHECKING:
     from localzure.auth.tokens import TokenVerifier
@@ -48,3 +49,5 @@ class ServiceBusSettings:
     """What identities may do; None where they may do everything."""
     namespace: str | None = None
     """What the namespace is called in the scopes of roles; None for any name."""
+    counts: Counts = field(default_factory=Counts)
+    """Where it is counted what is done with messages; several namespaces may share one."""

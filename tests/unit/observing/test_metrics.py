@@ -5,7 +5,8 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from localzure.auth.principal import Principal, PrincipalKind
-from localzure.observing.metrics import SECONDS_BOUNDS, SERIES_MAX, Metrics
+from localzure.observing.durations import SECONDS_BOUNDS
+from localzure.observing.metrics import SERIES_MAX, Metrics
 from localzure.observing.observer import Ended, access_line, audit_line
 from localzure.observing.trace_context import read
 from localzure.services.interface import HttpRequest, Instant

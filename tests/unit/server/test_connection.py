@@ -96,6 +96,8 @@ class _Transport:
 class _Echo:
     """Answers every byte with itself; `!` is a bug, `.` ends it."""
 
+    protocol = "echo"
+
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._output: list[bytes] = []

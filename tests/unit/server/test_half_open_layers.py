@@ -67,6 +67,7 @@ class Line:
 class _Ending:
     """A driver inside that ends at once, and then waits for its layer to close."""
 
+    protocol = "nothing"
     is_finished = True
     is_busy = False
 

@@ -242,6 +242,7 @@ class ServiceBusPeer:
 
     def amqp_error(self, error: ServiceBusError, path: str) -> AmqpError:
         """An outcome as AMQP tells it, with what Azure adds to be found in its logs."""
+        self.broker.counts.errors[error.condition] += 1
         return AmqpError(error.condition, self.traced(error.text, path))
 
     def storage_error(self, error: Exception) -> AmqpError:

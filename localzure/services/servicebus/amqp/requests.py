@@ -121,8 +121,8 @@ class RequestLink(LinkHandler):
         try:
             reply = self._respond(turn, request)
         except ServiceBusError as error:
-            text = self._peer.traced(error.text, self._node)
-            reply = Reply(error.status, text, error.condition)
+            told = self._peer.amqp_error(error, self._node)
+            reply = Reply(error.status, told.description, told.condition)
 
 
 class ReplyLink(LinkHandler):

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from localzure.services.interface import SECOND, Instant
+from localzure.services.servicebus.engine.counts import Counts
 from localzure.services.servicebus.engine.deadlines import Deadlines
 from localzure.services.servicebus.engine.entities import Entities
 from localzure.services.servicebus.engine.fan_out import fan_out
@@ -59,6 +60,8 @@ class Broker:
         self.entropy = context.entropy
         self.tier = tier
         self.entities = Entities(keys, tier.message_kilobytes[0])
+        self.counts = Counts()
+        """Exchanged before the first message, where several namespaces count together."""
         self.quotas: Quotas | None = None
         """Azure's limits on what there is; None for none."""
         self._transactions = context.transactions
@@ -168,6 +171,7 @@ class Broker:
     def _committed(self, turn: Turn) -> None:
         if turn.earliest is not None:
             self.arm(turn.earliest)
+        self.counts.add(turn)
         turn.committed(self.on_available)
 
     def _failed(self, turn: Turn, error: Exception) -> None:

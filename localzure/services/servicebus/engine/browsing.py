@@ -81,6 +81,7 @@ def receive_deferred(
         values.append((sequence_number, value))
     if len(set(numbers)) != len(numbers):
         raise ServiceBusError(ErrorCode.ARGUMENT, detail="A sequence number is given twice.")
+    turn.received += len(values)
     if locked:
         return [_lock_deferred(broker, turn, queue, *found, session) for found in values]
     fetched = []

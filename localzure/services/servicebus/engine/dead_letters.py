@@ -39,6 +39,7 @@ def dead_letter(
     moved = encode_record(record)
     turn.remove(queue, state, sequence_number, len(value), expires_at)
     enqueue(turn, queue.dead_letter, moved, 0)
+    turn.dead_lettered += 1
 
 
 def expire(turn: Turn, queue: Queue, state: MessageState, sequence_number: int, value: bytes) -> None:

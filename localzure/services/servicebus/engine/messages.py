@@ -39,6 +39,7 @@ def send(turn: Turn, queue: Queue, message_format: int, payload: bytes, entropy:
     require_room(turn, queue, len(payload))
     if isinstance(queue, Topic) and queue.description.filtering_messages_before_publishing:
         _require_taken(turn, queue, admitted)
+    turn.sent += len(admitted)
     for each in admitted:
         store(turn, queue, each)
 
@@ -87,4 +88,5 @@ def schedule(
         except AmqpDecodeError as error:
             raise ServiceBusError(ErrorCode.MESSAGE_MALFORMED, detail=error) from None
     require_room(turn, queue, sum(map(len, messages)))
+    turn.sent += len(admitted)
     return [store(turn, queue, each, number) for each, number in zip(admitted, numbers or repeat(0), strict=False)]

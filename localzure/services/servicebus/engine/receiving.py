@@ -94,6 +94,7 @@ def lock_next(broker: Broker, supply: Supply, limit: int) -> list[Delivery]:
             )
         )
         deliveries.append(Delivery(token, sequence_number, front, rest, value))
+    broker.counts.received += len(deliveries)
     if deliveries and session is None:
         broker.watch_lock(queue, deadline)
     if expired:
@@ -116,6 +117,7 @@ def take_next(turn: Turn, supply: Supply, limit: int) -> list[Delivery]:
         turn.handed_out(queue, sequence_number)
         turn.remove(queue, MessageState.ACTIVE, sequence_number, len(stored), fixed.expires_at)
         deliveries.append(Delivery(b"", sequence_number, front, rest, value))
+    turn.received += len(deliveries)
     _expire(turn, queue, expired)
     return deliveries
 

@@ -60,6 +60,10 @@ def settle(
     except (TypeError, ValueError) as error:
         turn.restore_lock(queue, lock)
         raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"The properties cannot be stored: {error}.") from None
+    if disposition is Disposition.COMPLETED:
+        turn.completed += 1
+    elif disposition is Disposition.ABANDONED:
+        turn.abandoned += 1
 
 
 def require_settleable(turn: Turn, queue: Queue, token: bytes, disposition: Disposition) -> Lock:
