@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from localzure.observing.families import by_label, by_labels, counter, gauge, histogram
 from localzure.plugins.states import ServiceState
+from localzure.services.servicebus.engine.counts import ABANDONED, COMPLETED, DEAD_LETTERED, RECEIVED, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,14 +84,14 @@ def servicebus_source(namespaces: Namespaces) -> Source:
 
     def read() -> Iterable[Family]:
         counts = namespaces.counts
-        for name, text, value in (
-            ("sent", "Messages that clients sent.", counts.sent),
-            ("received", "Messages that were handed out.", counts.received),
-            ("completed", "Messages that receivers completed.", counts.completed),
-            ("abandoned", "Messages that receivers abandoned.", counts.abandoned),
-            ("dead_lettered", "Messages that became dead letters.", counts.dead_lettered),
+        for name, text, kind in (
+            ("sent", "Messages that clients sent.", SENT),
+            ("received", "Messages that were handed out.", RECEIVED),
+            ("completed", "Messages that receivers completed.", COMPLETED),
+            ("abandoned", "Messages that receivers abandoned.", ABANDONED),
+            ("dead_lettered", "Messages that became dead letters.", DEAD_LETTERED),
         ):
-            yield counter(f"servicebus_messages_{name}", text, float(value))
+            yield counter(f"servicebus_messages_{name}", text, float(counts.of(kind)))
         errors = {condition: float(count) for condition, count in counts.errors.items()}
         yield by_label("counter", "servicebus_errors", "What was refused over AMQP.", "condition", errors)
         if not namespaces.names():

@@ -42,7 +42,7 @@ class TickTransactions:
     def __init__(self, store: Store, clock: Clock, call_soon: Callable[[Callable[[], None]], object]) -> None:
         """`call_soon` is the loop's: it ends the tick."""
         self._store = store
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._call_soon = call_soon
         self.on_settled: Callable[[], None] = _nothing
         """Runs after every commit's effects, to write what they queued."""
@@ -69,7 +69,7 @@ class TickTransactions:
         """See `Transactions.writer`."""
         if self._transaction is None:
             self._transaction = self._store.begin()
-            self._opened_at = self._clock.monotonic()
+            self._opened_at = self._monotonic()
             self._call_soon(self.commit)
         return self._transaction.nested()
 
@@ -84,7 +84,7 @@ class TickTransactions:
         """Commit now if the tick has reached its bounds. Called between two events, never inside one."""
         transaction = self._transaction
         if transaction is not None and (
-            transaction.dirty_bytes >= TICK_BYTES_MAX or self._clock.monotonic() - self._opened_at >= TICK_SECONDS_MAX
+            transaction.dirty_bytes >= TICK_BYTES_MAX or self._monotonic() - self._opened_at >= TICK_SECONDS_MAX
         ):
             self.commit()
 
@@ -96,13 +96,13 @@ class TickTransactions:
         error: StorageError | None = None
         self.commits += 1
         self.committed_bytes += transaction.dirty_bytes
-        began = self._clock.monotonic()
+        began = self._monotonic()
         try:
             transaction.commit()
         except StorageError as failure:
             error = failure
             _log.error("commit failed, the requests of this tick are refused: %s", failure)
-        self.commit_seconds.add(self._clock.monotonic() - began)
+        self.commit_seconds.add(self._monotonic() - began)
         self._perform(error)
         self.on_settled()
 

@@ -171,7 +171,7 @@ class Broker:
     def _committed(self, turn: Turn) -> None:
         if turn.earliest is not None:
             self.arm(turn.earliest)
-        self.counts.add(turn)
+        self.counts.total += turn.counted
         turn.committed(self.on_available)
 
     def _failed(self, turn: Turn, error: Exception) -> None:

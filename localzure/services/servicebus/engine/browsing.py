@@ -6,6 +6,7 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from localzure.services.servicebus.engine.counts import RECEIVED
 from localzure.services.servicebus.engine.locks import Lock
 from localzure.services.servicebus.engine.sessions import sessions_of
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
@@ -81,7 +82,7 @@ def receive_deferred(
         values.append((sequence_number, value))
     if len(set(numbers)) != len(numbers):
         raise ServiceBusError(ErrorCode.ARGUMENT, detail="A sequence number is given twice.")
-    turn.received += len(values)
+    turn.counted += RECEIVED * len(values)
     if locked:
         return [_lock_deferred(broker, turn, queue, *found, session) for found in values]
     fetched = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localzure.services.servicebus.engine.counts import DEAD_LETTERED
 from localzure.services.servicebus.engine.forwarding import enqueue
 from localzure.services.servicebus.engine.reasons import BECAUSE_OF_TIME
 from localzure.services.servicebus.record import decode_fixed, decode_record, encode_record, with_application_properties
@@ -39,7 +40,7 @@ def dead_letter(
     moved = encode_record(record)
     turn.remove(queue, state, sequence_number, len(value), expires_at)
     enqueue(turn, queue.dead_letter, moved, 0)
-    turn.dead_lettered += 1
+    turn.counted += DEAD_LETTERED
 
 
 def expire(turn: Turn, queue: Queue, state: MessageState, sequence_number: int, value: bytes) -> None:

@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from localzure.services.servicebus.engine.admission import admit
+from localzure.services.servicebus.engine.counts import SENT
 from localzure.services.servicebus.engine.fan_out import is_taken
 from localzure.services.servicebus.engine.forwarding import store
 from localzure.services.servicebus.engine.limits import require_room, size_limit, too_large
@@ -39,7 +40,7 @@ def send(turn: Turn, queue: Queue, message_format: int, payload: bytes, entropy:
     require_room(turn, queue, len(payload))
     if isinstance(queue, Topic) and queue.description.filtering_messages_before_publishing:
         _require_taken(turn, queue, admitted)
-    turn.sent += len(admitted)
+    turn.counted += SENT * len(admitted)
     for each in admitted:
         store(turn, queue, each)
 
@@ -88,5 +89,5 @@ def schedule(
         except AmqpDecodeError as error:
             raise ServiceBusError(ErrorCode.MESSAGE_MALFORMED, detail=error) from None
     require_room(turn, queue, sum(map(len, messages)))
-    turn.sent += len(admitted)
+    turn.counted += SENT * len(admitted)
     return [store(turn, queue, each, number) for each, number in zip(admitted, numbers or repeat(0), strict=False)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localzure.services.servicebus.engine.counts import RECEIVED
 from localzure.services.servicebus.engine.dead_letters import expire
 from localzure.services.servicebus.engine.locks import Lock
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
@@ -94,7 +95,7 @@ def lock_next(broker: Broker, supply: Supply, limit: int) -> list[Delivery]:
             )
         )
         deliveries.append(Delivery(token, sequence_number, front, rest, value))
-    broker.counts.received += len(deliveries)
+    broker.counts.total += RECEIVED * len(deliveries)
     if deliveries and session is None:
         broker.watch_lock(queue, deadline)
     if expired:
@@ -117,7 +118,7 @@ def take_next(turn: Turn, supply: Supply, limit: int) -> list[Delivery]:
         turn.handed_out(queue, sequence_number)
         turn.remove(queue, MessageState.ACTIVE, sequence_number, len(stored), fixed.expires_at)
         deliveries.append(Delivery(b"", sequence_number, front, rest, value))
-    turn.received += len(deliveries)
+    turn.counted += RECEIVED * len(deliveries)
     _expire(turn, queue, expired)
     return deliveries
 

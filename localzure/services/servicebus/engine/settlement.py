@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from localzure.services.servicebus.engine.counts import ABANDONED, COMPLETED
 from localzure.services.servicebus.engine.dead_letters import dead_letter, expire
 from localzure.services.servicebus.engine.reasons import because_of_deliveries
 from localzure.services.servicebus.errors import ErrorCode, ServiceBusError
@@ -60,10 +61,6 @@ def settle(
     except (TypeError, ValueError) as error:
         turn.restore_lock(queue, lock)
         raise ServiceBusError(ErrorCode.ARGUMENT, detail=f"The properties cannot be stored: {error}.") from None
-    if disposition is Disposition.COMPLETED:
-        turn.completed += 1
-    elif disposition is Disposition.ABANDONED:
-        turn.abandoned += 1
 
 
 def require_settleable(turn: Turn, queue: Queue, token: bytes, disposition: Disposition) -> Lock:
@@ -94,6 +91,12 @@ def end_expired(turn: Turn, queue: Queue, lock: Lock) -> None:
 
 def _complete(turn: Turn, queue: Queue, lock: Lock, _changes: Mapping[Any, Any]) -> None:
     turn.remove(queue, lock.state, lock.sequence_number, lock.size, lock.expires_at)
+    turn.counted += COMPLETED
+
+
+def _abandon_by_receiver(turn: Turn, queue: Queue, lock: Lock, changes: Mapping[Any, Any]) -> None:
+    _abandon(turn, queue, lock, changes)
+    turn.counted += ABANDONED
 
 
 def _abandon(turn: Turn, queue: Queue, lock: Lock, changes: Mapping[Any, Any]) -> None:
@@ -137,7 +140,7 @@ def _release(turn: Turn, queue: Queue, lock: Lock, _changes: Mapping[Any, Any]) 
 
 _OUTCOMES: dict[Disposition, Callable[[Turn, Queue, Lock, Mapping[Any, Any]], None]] = {
     Disposition.COMPLETED: _complete,
-    Disposition.ABANDONED: _abandon,
+    Disposition.ABANDONED: _abandon_by_receiver,
     Disposition.DEFERRED: _defer,
     Disposition.DEAD_LETTERED: _dead_letter,
     Disposition.RELEASED: _release,

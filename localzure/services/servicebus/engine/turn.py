@@ -55,17 +55,13 @@ class Turn:
         "_sizes_before",
         "_taken",
         "_then",
-        "abandoned",
-        "completed",
-        "dead_lettered",
+        "counted",
         "earliest",
         "entities",
         "entropy",
         "keys",
         "now",
         "published",
-        "received",
-        "sent",
         "writer",
     )
 
@@ -79,8 +75,8 @@ class Turn:
         """The earliest deadline that was written."""
         self.published: list[Published] = []
         """What topics have taken that is still to be given to their subscriptions (see `fan_out`)."""
-        self.sent = self.received = self.completed = self.abandoned = self.dead_lettered = 0
-        """How many messages (see `Counts`)."""
+        self.counted = 0
+        """What was done with messages (see `counts`)."""
         self._counters: dict[Queue, Counters] = {}
         self._sizes_before: dict[Queue, int] = {}
         self._references: dict[Reference, int] = {}
