@@ -175,7 +175,7 @@ class Namespaces:
     @property
     def counts(self) -> Counts:
         """What was done with messages in all of them."""
-        return self._parts.settings().counts
+        return self._parts.settings(DEFAULT).counts
 
     @property
     def default(self) -> ServiceBusService:
