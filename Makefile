@@ -8,7 +8,7 @@
 #   make image-test                 builds the image, and uses containers of it
 #   make docs                       writes the pages that come from tables, and builds the site into build/site
 #   make grammars                   works out the tables of the grammars anew, after a change to one or a new lark
-#   make bench                      speed and memory; make bench SCALE=full takes minutes
+#   make bench                      speed and memory; make bench-full takes many minutes
 #
 # PYTHON=/path/to/python3.12 chooses the interpreter that .venv is made from, JOBS=8 how many tests run at once.
 
@@ -30,7 +30,7 @@ SDK_7_14 := $(VENV)/sdk-servicebus-7.14
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint conformance sdks image image-test docs grammars bench
+.PHONY: run test lint conformance sdks image image-test docs grammars bench bench-full
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -68,6 +68,9 @@ grammars: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.run --scale $(SCALE) $(ARGS)
+
+bench-full:
+	$(MAKE) bench SCALE=full
 
 $(VENV)/.installed: pyproject.toml
 	@sh .ci/make-venv $(VENV) "$(PYTHON)"

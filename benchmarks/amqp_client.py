@@ -41,6 +41,8 @@ class Entity:
     """The address of the link: a queue's name, or what a server that is no Service Bus calls it."""
     needs_token: bool = True
     """Whether the server has `$cbs` and wants a token there."""
+    confirms_completion: bool = True
+    """Whether the server settles what a receiver accepted after it (rcv-settle-mode second); else the receiver does."""
     key: str = field(default=DEVELOPMENT_KEY, repr=False)
     """The namespace's key that signs the token."""
 
@@ -88,7 +90,7 @@ class AmqpClient:
         self._open()
         if self.entity.needs_token:
             self._put_token()
-        modes = (1, 0) if settles_on_send else (0, 0) if is_sender else (0, 1)
+        modes = (1, 0) if settles_on_send else (0, int(not is_sender and self.entity.confirms_completion))
         self._attach_link(LOAD_HANDLE, "load", self.entity.address, is_sender=is_sender, modes=modes)
         self.socket.setblocking(False)
 
@@ -173,7 +175,7 @@ class AmqpClient:
         )  # fmt: skip
         attached = self._wait(lambda code, fields: code == wire.ATTACH and fields[0] == name)
         self._handles[attached[1]] = handle
-        if attached[5] is None or attached[6] is None:
+        if attached[6 if is_sender else 5] is None:
             self._wait(lambda _, __: False)  # until the detach that says why
 
     def _put_token(self) -> None:

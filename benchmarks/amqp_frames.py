@@ -183,9 +183,9 @@ def disposition_at(data: bytearray, body: int) -> tuple[int, int, bool, int | No
 
 
 _ACCEPT_HEAD = _HEAD.pack(30, 2, AMQP_FRAME, 0) + bytes.fromhex("005315 c0 11 05 41 70")
-_ACCEPT_TAIL = bytes.fromhex("42 00532445")
+_ACCEPT_TAILS = {False: bytes.fromhex("42 00532445"), True: bytes.fromhex("41 00532445")}
 
 
-def accept_frame(first: int, last: int) -> bytes:
-    """Accept deliveries, not yet settled: role receiver, first, last, settled=false, state=accepted."""
-    return _ACCEPT_HEAD + _UINT_PAIR.pack(first, 0x70, last) + _ACCEPT_TAIL
+def accept_frame(first: int, last: int, *, settled: bool = False) -> bytes:
+    """Accept deliveries: role receiver, first, last, settled, state=accepted."""
+    return _ACCEPT_HEAD + _UINT_PAIR.pack(first, 0x70, last) + _ACCEPT_TAILS[settled]

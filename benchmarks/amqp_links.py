@@ -161,6 +161,7 @@ class Receiver(_Connection):
         super().__init__(client, load, messages, pace)
         self._filler = body_filler(load.body_bytes)
         self._settle = load.settle
+        self._is_confirmed = client.entity.confirms_completion
         self._first_delivery = 0
         self._arrived = self._answered = 0
         self._pieces = bytearray()
@@ -182,10 +183,13 @@ class Receiver(_Connection):
         if self._settle == "delete":
             self._finish(first, last)
             return b""
+        settled = not self._is_confirmed
+        if settled:
+            self._finish(first, last)
         first, last = first + self._first_delivery, last + self._first_delivery
         if self._settle == "range":
-            return accept_frame(first, last)
-        return b"".join([accept_frame(delivery, delivery) for delivery in range(first, last + 1)])
+            return accept_frame(first, last, settled=settled)
+        return b"".join([accept_frame(delivery, delivery, settled=settled) for delivery in range(first, last + 1)])
 
     def _ask(self) -> bytes:
         """Grant credit: without a pace a quarter of the window at a time, so that flow frames are rare."""

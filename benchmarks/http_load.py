@@ -82,9 +82,18 @@ class Exchange:
             parsed = _parse(self.wire.partition(b" ")[0], reply)
         except h11.RemoteProtocolError as error:
             raise UnexpectedReplyError(f"no HTTP: {error}: {reply[:2000]!r}") from error
-        if parsed not in (None, (self._status, self._content)):
+        if parsed is not None and not (parsed[0] == self._status and self.is_right(parsed[1])):
             raise UnexpectedReplyError(f"not {self._status} with {len(self._content)} bytes: {reply[:2000]!r}")
         return parsed is not None
+
+    def is_right(self, content: bytes) -> bool:
+        """Whether the reply's content is what it must be."""
+        return content == self._content
+
+    def following(self, reply: bytes) -> Exchange | None:
+        """Return the exchange that goes on with what the reply says, as part of the same operation."""
+        del reply
+        return None
 
 
 def _parse(method: bytes, reply: bytes) -> tuple[int, bytes] | None:
@@ -166,12 +175,14 @@ class HttpConnection:
         if exchange is None or not data:
             raise UnexpectedReplyError("the server closed the connection" if not data else f"unasked: {data[:2000]!r}")
         reply = self._reply + data
-        if exchange.is_answered_by(reply) or exchange.check(reply):
+        if not (exchange.is_answered_by(reply) or exchange.check(reply)):
+            self._reply = reply
+        elif (following := exchange.following(reply)) is not None:
+            self._exchange, self._out, self._reply = following, following.wire, b""
+        else:
             self.durations.append(time.perf_counter_ns() - self._started_at)
             self.checksum += exchange.number
             self._exchange, self._reply = None, b""
-        else:
-            self._reply = reply
 
 
 def expected(load: Load) -> Digest:
@@ -187,6 +198,11 @@ def run(account: Account, load: Load) -> Measurement:
     _create_container(account, load.container)
     blobs = min(load.blobs, load.count)
     exchanges = [exchange for number in range(blobs) for exchange in _exchanges(account, load, number)]
+    return drive_exchanges(account, load, exchanges)
+
+
+def drive_exchanges(account: Account, load: Load, exchanges: list[Exchange]) -> Measurement:
+    """Run `load.count` operations, which begin with these exchanges in turn."""
     plan, pace = Plan(exchanges, load.count), Pace(load.rate)
     with ExitStack() as stack:
         connections = [
@@ -229,12 +245,16 @@ def _put(account: Account, path: str, content: bytes, number: int) -> Exchange:
 
 def _create_container(account: Account, container: str) -> None:
     """Make the container, or find it made."""
-    wire = account.request("PUT", f"/{container}?restype=container", {})
+    make(account, account.request("PUT", f"/{container}?restype=container", {}))
+
+
+def make(account: Account, wire: bytes) -> None:
+    """Make what the load works on by one request, or find it made."""
     with closing(_connect(account)) as sock:
         sock.sendall(wire)
         reply = sock.recv(READ_BYTES_MAX)
-    if not reply.startswith((b"HTTP/1.1 201 ", b"HTTP/1.1 409 ")):
-        raise UnexpectedReplyError(f"the container could not be made: {reply[:2000]!r}")
+    if not reply.startswith((b"HTTP/1.1 201 ", b"HTTP/1.1 204 ", b"HTTP/1.1 409 ")):
+        raise UnexpectedReplyError(f"it could not be made: {reply[:2000]!r}")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,8 +1,9 @@
 """Measure LocalZure and what it is compared with, in one run.
 
-    python -m benchmarks.run [--scale toy|small|full] [--only NAME,…] [--targets NAME,…] [--json FILE]
+    python -m benchmarks.run [--scale toy|quick|small|full] [--only NAME,…] [--targets NAME,…] [--json FILE]
 
-Prints a table, and writes JSON where asked. Figures compare within one run on one machine, not across machines.
+Prints a table, and writes JSON where asked. What is not installed is skipped, and said to be. Figures compare
+within one run on one machine, not across machines.
 Exits with 1 where something failed or gave a wrong result.
 """
 
@@ -31,10 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no such scenario: {', '.join(unknown)}")
     if unknown := [name for name in given.targets if name not in TARGETS]:
         parser.error(f"no such target: {', '.join(unknown)}")
-    rows = _measure(given.only, given.targets, given.scale)
+    skipped = {name: reason for name in given.targets if (reason := TARGETS[name].missing())}
+    rows = _measure(given.only, [name for name in given.targets if name not in skipped], given.scale)
     print(report.table(rows))
+    for name, reason in skipped.items():
+        print(f"{name} skipped: {reason}")
     if given.json is not None:
-        given.json.write_text(json.dumps(report.as_dict(rows, given.scale), indent=2) + "\n")
+        given.json.write_text(json.dumps({**report.as_dict(rows, given.scale), "skipped": skipped}, indent=2) + "\n")
     return 1 if any(row.failure for row in rows) else 0
 
 

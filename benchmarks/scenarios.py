@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import amqp_load, http_load
+from benchmarks import amqp_load, chained_loads, http_load, large_blob
 from benchmarks.amqp_links import Load
 from benchmarks.measurement import LoadError, Measurement
 from benchmarks.process import PeakMemory, anonymous_bytes, cpu_seconds
@@ -39,13 +39,17 @@ class Scale:
     messages: int
     requests: int
     blobs: int
+    batches: int
+    """Transactions of a hundred entities."""
+    large_blob_bytes: int
     rounds: int
 
 
 SCALES = {
-    "toy": Scale(messages=200, requests=200, blobs=50, rounds=1),
-    "small": Scale(messages=100_000, requests=20_000, blobs=10_000, rounds=3),
-    "full": Scale(messages=1_000_000, requests=200_000, blobs=10_000, rounds=5),
+    "toy": Scale(messages=200, requests=200, blobs=50, batches=10, large_blob_bytes=16 << 20, rounds=1),
+    "quick": Scale(messages=20_000, requests=3_000, blobs=1_000, batches=50, large_blob_bytes=256 << 20, rounds=3),
+    "small": Scale(messages=100_000, requests=20_000, blobs=10_000, batches=200, large_blob_bytes=256 << 20, rounds=3),
+    "full": Scale(messages=1_000_000, requests=200_000, blobs=10_000, batches=2000, large_blob_bytes=1 << 30, rounds=5),
 }
 
 
@@ -80,6 +84,10 @@ class LoadScenario:
     """Before each round of so many operations."""
     after: Callable[[Running, int], object] | None = None
     """After each round."""
+    operations: Callable[[Scale], int] | None = None
+    """Operations of a round, where they are not the scale's messages or requests."""
+    has_half_load: bool = True
+    """Whether it can go at a fixed rate."""
 
     def rows(self, targets: Iterable[Target], scale: Scale, directory: Path) -> list[Row]:
         """Measure the targets that serve what this needs."""
@@ -98,7 +106,9 @@ class LoadScenario:
 
     def count(self, scale: Scale) -> int:
         """Operations of a round."""
-        return scale.requests if self.service == "blob" else scale.messages
+        if self.operations is not None:
+            return self.operations(scale)
+        return scale.messages if self.service in ("amqp", "batches") else scale.requests
 
 
 class _Contest:
@@ -128,7 +138,7 @@ class _Contest:
 
     def half_load(self) -> None:
         """At half of the median rate."""
-        if self._measurements:
+        if self._measurements and self._scenario.has_half_load:
             rate = self._median().rate / 2
             count = min(self._scenario.count(self._scale), int(rate * HALF_LOAD_SECONDS))
             self._half = self._measure(max(BATCH, count - count % BATCH), rate)
@@ -264,6 +274,69 @@ def _put_all(running: Running, scale: Scale) -> None:
     _blobs(running, scale, scale.blobs, None, "put")
 
 
+def _queue_cycle(running: Running, scale: Scale, count: int, rate: float | None) -> Measurement:
+    assert running.queues is not None
+    load = http_load.Load(count, "put", blobs=scale.blobs, rate=rate)
+    return _checked(chained_loads.cycle_messages(running.queues, load), http_load.expected(load))
+
+
+class _Numbers:
+    """Keys that no round before has used, so that every insert inserts: the first of each round, by server."""
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+
+    def take(self, running: Running, count: int) -> int:
+        first = self._next.get(running.pid, 0)
+        self._next[running.pid] = first + count
+        return first
+
+
+_ENTITIES, _TRANSACTIONS = _Numbers(), _Numbers()
+
+
+def _table_insert(running: Running, _: Scale, count: int, rate: float | None) -> Measurement:
+    assert running.tables is not None
+    load = http_load.Load(count, "put", blobs=count, rate=rate)
+    first = _ENTITIES.take(running, count)
+    return _checked(chained_loads.insert_entities(running.tables, load, first), http_load.expected(load))
+
+
+def _insert_all(running: Running, scale: Scale) -> None:
+    _table_insert(running, scale, scale.blobs, None)
+
+
+def _table_read(running: Running, scale: Scale, count: int, rate: float | None) -> Measurement:
+    assert running.tables is not None
+    load = http_load.Load(count, "get", blobs=scale.blobs, rate=rate)
+    return _checked(chained_loads.read_entities(running.tables, load), http_load.expected(load))
+
+
+def _table_batch(running: Running, _: Scale, count: int, rate: float | None) -> Measurement:
+    assert running.tables is not None
+    load = http_load.Load(count, "put", blobs=count, rate=rate)
+    first = _TRANSACTIONS.take(running, count)
+    return _checked(chained_loads.insert_batches(running.tables, load, first), http_load.expected(load))
+
+
+def _large_up(running: Running, _scale: Scale, count: int, _: float | None) -> Measurement:
+    assert running.account is not None
+    return _checked(large_blob.upload(running.account, count), large_blob.expected(count))
+
+
+def _large_down(running: Running, _scale: Scale, count: int, _: float | None) -> Measurement:
+    assert running.account is not None
+    return _checked(large_blob.download(running.account, count), large_blob.expected(count))
+
+
+def _large_prepare(running: Running, scale: Scale) -> None:
+    _large_up(running, scale, _blocks(scale), None)
+
+
+def _blocks(scale: Scale) -> int:
+    return scale.large_blob_bytes // large_blob.BLOCK_BYTES
+
+
 SCENARIOS: dict[str, LoadScenario | StartScenario] = {
     scenario.name: scenario
     for scenario in (
@@ -278,6 +351,35 @@ SCENARIOS: dict[str, LoadScenario | StartScenario] = {
         LoadScenario("get", "HTTP GET blob, 1 KiB, 16 connections", "blob", _get, prepare=_put_all),
         LoadScenario(
             "mixed", "HTTP PUT and GET in turn, 1 KiB, 16 connections", "blob", _put_and_get, prepare=_put_all
+        ),
+        LoadScenario(
+            "large-up",
+            "Blob up in blocks of 8 MiB, 8 at a time",
+            "blocks",
+            _large_up,
+            operations=_blocks,
+            has_half_load=False,
+        ),
+        LoadScenario(
+            "large-down",
+            "Blob down in ranges of 8 MiB, 8 at a time",
+            "blocks",
+            _large_down,
+            prepare=_large_prepare,
+            operations=_blocks,
+            has_half_load=False,
+        ),
+        LoadScenario("queue", "Queue message put + get + delete, 16 connections", "queue", _queue_cycle),
+        LoadScenario("table-insert", "Table insert entity, 1 KiB, 16 connections", "table", _table_insert),
+        LoadScenario(
+            "table-read", "Table point read, 1 KiB, 16 connections", "table", _table_read, prepare=_insert_all
+        ),
+        LoadScenario(
+            "table-batch",
+            "Table transaction of 100 inserts, 1 KiB each",
+            "table",
+            _table_batch,
+            operations=lambda scale: scale.batches,
         ),
         StartScenario("ready", "Time to ready, empty store", "ms", lambda running: running.seconds_to_ready * 1e3),
         StartScenario("idle", "Idle memory (RssAnon)", "MB", lambda running: anonymous_bytes(running.pid) / 1e6),

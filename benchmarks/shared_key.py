@@ -41,6 +41,20 @@ class Account:
         `path` is what follows the account, with its query, in ASCII without escapes.
         """
         target = f"/{self.name}{path}"
+        fields = self._fields(method, headers, body)
+        return self._wire(method, target, fields, self._signature(method, target, fields), body)
+
+    def table_request(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
+        """Return a whole request to the Table service, which signs less, good for a quarter of an hour.
+
+        `path` is what follows the account, without a query, in ASCII without escapes.
+        """
+        target = f"/{self.name}{path}"
+        fields = self._fields(method, headers, body)
+        lines = (method, "", fields.get("content-type", ""), fields["x-ms-date"], f"/{self.name}{target}")
+        return self._wire(method, target, fields, self._digest("\n".join(lines)), body)
+
+    def _fields(self, method: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         fields = {
             "host": f"{self.host}:{self.port}",
             "user-agent": "localzure-benchmark",
@@ -51,9 +65,12 @@ class Account:
         }
         if body or method == "PUT":
             fields["content-length"] = str(len(body))
-        fields["authorization"] = f"SharedKey {self.name}:{self._signature(method, target, fields)}"
+        return fields
+
+    def _wire(self, method: str, target: str, fields: Mapping[str, str], signature: str, body: bytes) -> bytes:
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
+        authorization = f"authorization: SharedKey {self.name}:{signature}\r\n"
+        return f"{method} {target} HTTP/1.1\r\n{head}{authorization}\r\n".encode("ascii") + body
 
     def _signature(self, method: str, target: str, fields: Mapping[str, str]) -> str:
         path, _, query = target.partition("?")
@@ -63,5 +80,8 @@ class Account:
         extended = [f"{name}:{fields[name]}" for name in sorted(fields) if name.startswith("x-ms-")]
         resource = [f"/{self.name}{path}"] + [f"{name}:{value}" for name, value in sorted(parse_qsl(query))]
         text = "\n".join([method, *standard, *extended, *resource])
+        return self._digest(text)
+
+    def _digest(self, text: str) -> str:
         digest = hmac.digest(base64.b64decode(self.key), text.encode(), hashlib.sha256)
         return base64.b64encode(digest).decode()

@@ -1,8 +1,8 @@
 """The servers that are measured, and how each is started.
 
 A target is a row of `TARGETS`: what it serves, and a function that starts it in a fresh process over a directory and
-tells where it listens. A server that somebody would use instead of LocalZure is one more row; where it is no Service
-Bus, its `Entity` has `needs_token=False` and an address in its own words.
+tells where it listens. Where one is no Service Bus, its `Entity` has `needs_token=False` and an address in its own
+words.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from benchmarks import rivals
 from benchmarks.amqp_client import Entity
 from benchmarks.process import ServerProcess
 from benchmarks.shared_key import Account
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-Service = Literal["amqp", "batches", "blob"]
-"""What a target can do; `batches` is taking a Service Bus batch apart into its messages."""
+Service = Literal["amqp", "batches", "blob", "blocks", "queue", "table"]
+"""What a target can do; `batches` is taking a Service Bus batch apart, `blocks` putting a blob together."""
 
 QUEUE = "benchmark"
 
@@ -39,7 +40,11 @@ class Running:
     entity: Entity | None = None
     """The queue to send to and receive from."""
     account: Account | None = None
-    """The storage account."""
+    """The storage account, at the Blob service."""
+    queues: Account | None = None
+    """The account at the Queue service."""
+    tables: Account | None = None
+    """The account at the Table service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Target:
     serves: frozenset[Service]
     start: Callable[[Path], AbstractContextManager[Running]]
     """Starts one over an empty directory, and stops it at the end of the block."""
+    missing: Callable[[], str] = str
+    """Says why it cannot be started here and what to do about it; empty where it can."""
 
 
 @contextmanager
@@ -59,8 +66,21 @@ def _start_localzure(directory: Path) -> Iterator[Running]:
     started = time.perf_counter()
     with server as azure:
         seconds = time.perf_counter() - started
-        amqp, blob = (_address(azure.endpoints[name]) for name in ("amqp", "blob"))
-        yield Running(azure.pid, seconds, Entity(*amqp, QUEUE), Account(*blob))
+        amqp, *storage = (_address(azure.endpoints[name]) for name in ("amqp", "blob", "queue", "table"))
+        yield Running(azure.pid, seconds, Entity(*amqp, QUEUE), *(Account(*address) for address in storage))
+
+
+@contextmanager
+def _start_azurite(directory: Path) -> Iterator[Running]:
+    with rivals.azurite(directory) as (pid, seconds, ports):
+        yield Running(pid, seconds, None, *(Account("127.0.0.1", port) for port in ports))
+
+
+@contextmanager
+def _start_rabbitmq(directory: Path) -> Iterator[Running]:
+    with rivals.rabbitmq(directory) as (pid, seconds, port):
+        entity = Entity("127.0.0.1", port, f"/queue/{QUEUE}", needs_token=False, confirms_completion=False)
+        yield Running(pid, seconds, entity)
 
 
 @contextmanager
@@ -93,7 +113,9 @@ SUBJECT = "localzure"
 TARGETS = {
     target.name: target
     for target in (
-        Target(SUBJECT, frozenset({"amqp", "batches", "blob"}), _start_localzure),
+        Target(SUBJECT, frozenset({"amqp", "batches", "blob", "blocks", "queue", "table"}), _start_localzure),
+        Target("azurite", frozenset({"blob", "blocks", "queue", "table"}), _start_azurite, rivals.azurite_is_missing),
+        Target("rabbitmq", frozenset({"amqp"}), _start_rabbitmq, rivals.rabbitmq_is_missing),
         Target("floor-amqp", frozenset({"amqp"}), _start_floor_amqp),
         Target("floor-http", frozenset({"blob"}), _start_floor_http),
     )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_at_toy_size(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "results.json"
-    assert run.main(["--scale", "toy", "--only", name, "--json", str(results)]) == 0
+    ours = f"{SUBJECT},floor-amqp,floor-http"
+    assert run.main(["--scale", "toy", "--only", name, "--targets", ours, "--json", str(results)]) == 0
     written = json.loads(results.read_text())
     assert (written["scale"], written["machine"]["cores"] > 0) == ("toy", True)
     assert {row["target"] for row in written["results"]} <= TARGETS.keys()
@@ -80,3 +81,17 @@ def test_the_table_compares_with_the_subject_and_marks_a_generator_at_its_limit(
     assert lines[4].split()[:4] == ["other", "8,000/s", "0.25", "x"]
     assert lines[6:] == ["Starting", lines[7]]
     assert lines[7].split() == [SUBJECT, "200.0", "ms", "1", "starts"]
+
+
+def test_what_is_not_installed_is_skipped_and_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "not installed: get it"
+    monkeypatch.setitem(TARGETS, "rival", Target("rival", frozenset({"blob"}), _start_nothing, lambda: reason))
+    results = tmp_path / "results.json"
+    arguments = ["--scale", "toy", "--only", "put", "--targets", "rival,floor-http", "--json", str(results)]
+    assert run.main(arguments) == 0
+    assert f"rival skipped: {reason}" in capsys.readouterr().out
+    written = json.loads(results.read_text())
+    assert written["skipped"] == {"rival": reason}
+    assert {row["target"] for row in written["results"]} == {"floor-http"}
