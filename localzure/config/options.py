@@ -176,7 +176,9 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("entra.token_seconds", None, values.integer(1, 864_000), "", "How long tokens of the mock Entra ID hold."),
     Option("entra.key_days", None, values.integer(1, 3650), "", "After how many days it signs with a new key."),
-    Option("entra.device_approval", None, values.choice("auto", "page"), "", "How device codes are approved."),
+    Option(
+        "entra.device_approval", None, values.choice("auto", "page"), "", "How device codes and sign-ins are approved."
+    ),
     Option(
         "entra.secrets", None, values.client_secrets, "", "A mapping from client id to its secrets; others have any."
     ),

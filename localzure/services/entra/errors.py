@@ -44,6 +44,36 @@ ERRORS: Mapping[str, Row] = {
     "assertion_invalid": Row(401, "invalid_client", 700027, "Client assertion failed signature validation."),
     "assertion_malformed": Row(401, "invalid_client", 50027, "JWT token is invalid or malformed."),
     "bad_secret": Row(401, "invalid_client", 7000215, "Invalid client secret provided."),
+    "challenge_invalid": Row(
+        400, "invalid_request", 501491, "The code_challenge or its method in the authorization request is invalid."
+    ),
+    "code_invalid": Row(
+        400, "invalid_grant", 70008, "The provided authorization code is not known, has been used, or has expired."
+    ),
+    "redirect_invalid": Row(400, "invalid_client", 50011, "The redirect URI in the request is not a valid one."),
+    "redirect_mismatch": Row(
+        400, "invalid_client", 500112, "The reply address does not match that of the authorization request."
+    ),
+    "response_mode_invalid": Row(
+        400, "invalid_request", 70007, "The response mode must be 'query', 'fragment' or 'form_post'."
+    ),
+    "response_type_unsupported": Row(
+        400, "unsupported_response_type", 700054, "The response type must be 'code' here."
+    ),
+    "verifier_mismatch": Row(
+        400,
+        "invalid_grant",
+        501481,
+        "The code_verifier does not match the code_challenge of the authorization request.",
+    ),
+    "obo_assertion_invalid": Row(400, "invalid_grant", 50013, "Assertion failed signature validation."),
+    "obo_assertion_expired": Row(400, "invalid_grant", 500133, "Assertion is not within its valid time range."),
+    "obo_assertion_audience": Row(
+        400, "invalid_grant", 500131, "Assertion audience does not match the client app that presents the assertion."
+    ),
+    "obo_not_a_user": Row(
+        400, "invalid_grant", 7000114, "The application is not allowed to make application on-behalf-of calls."
+    ),
     "internal_error": Row(500, "server_error", 0, "The authority failed; its log tells more."),
     "missing_credential": Row(
         401,

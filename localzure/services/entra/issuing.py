@@ -12,6 +12,7 @@ from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
 from localzure.services.entra.errors import EntraError
+from localzure.services.entra.model import is_guid
 from localzure.services.interface import SECOND
 
 if TYPE_CHECKING:
@@ -84,13 +85,14 @@ class Issuer:
                 "tid": subject.tenant,
                 "client": subject.client,
                 "user": subject.is_user,
+                "oid": subject.user,
                 "scope": scope,
                 "exp": issued + self._settings.refresh_seconds,
                 "uti": self._entropy.uuid().hex,
             }
         )
 
-    def id_token(self, subject: Subject, now: Instant) -> str:
+    def id_token(self, subject: Subject, now: Instant, nonce: str = "") -> str:
         """Return the id token of a user (OpenID Connect Core 1.0, section 2)."""
         issued = now // SECOND
         claims = {
@@ -106,23 +108,43 @@ class Issuer:
             "tid": subject.tenant,
             "ver": "2.0",
         }
-        return self._sign(claims)
+        return self._sign(claims | ({"nonce": nonce} if nonce else {}))
 
     def refreshed(self, token: str, now: Instant) -> Mapping[str, Any]:
         """Return what a refresh token says. Raises EntraError where it does not hold."""
+        claims = self._read(token)
+        if claims is None or claims.get("aud") != REFRESH_AUDIENCE:
+            raise EntraError("refresh_invalid")
+        if claims["exp"] * SECOND <= now:
+            raise EntraError("refresh_expired")
+        return claims
+
+    def asserted(self, token: str, client: str, now: Instant) -> Mapping[str, Any]:
+        """Return what the token of a user says, that `client` was shown and shows here. Raises EntraError."""
+        claims = self._read(token)
+        if claims is None or claims.get("aud") == REFRESH_AUDIENCE:
+            raise EntraError("obo_assertion_invalid")
+        if not isinstance(claims.get("exp"), int) or claims["exp"] * SECOND <= now:
+            raise EntraError("obo_assertion_expired")
+        audience = str(claims.get("aud"))
+        named = audience.removeprefix("api://").partition("/")[0]
+        if is_azure(audience) or (is_guid(named) and named != client):
+            raise EntraError("obo_assertion_audience")
+        if "scp" not in claims:
+            raise EntraError("obo_not_a_user")
+        return claims
+
+    def _read(self, token: str) -> dict[str, Any] | None:
+        """Return what a token says that was signed here; None for any other."""
         import jwt  # late: importing it takes longer than all else that a start does
 
         try:
             key = self._ring.public_key(str(jwt.get_unverified_header(token).get("kid")))
             if key is None:
-                raise EntraError("refresh_invalid")
+                return None
             claims: dict[str, Any] = json.loads(jwt.api_jws.decode(token, key, algorithms=["RS256"]))
         except (jwt.exceptions.PyJWTError, ValueError):
-            raise EntraError("refresh_invalid") from None
-        if claims.get("aud") != REFRESH_AUDIENCE:
-            raise EntraError("refresh_invalid")
-        if claims["exp"] * SECOND <= now:
-            raise EntraError("refresh_expired")
+            return None
         return claims
 
     def _sign(self, claims: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The authority's key space: its signing keys, and the device codes that wait to be approved."""
+"""The authority's key space: its signing keys, and the codes that wait to be approved or used."""
 
 from __future__ import annotations
 
@@ -16,3 +16,5 @@ class EntraKeys:
         """Signing keys, by their number, the newest last."""
         self.devices = space.subspace("devices")
         """Device codes, by the code."""
+        self.codes = space.subspace("codes")
+        """Authorization codes, by the code."""

@@ -31,7 +31,7 @@ class EntraSettings:
     key_days: int = 30
     """After how many days tokens are signed with a new key; the older one stays published until its tokens are over."""
     device_approval: Literal["auto", "page"] = "auto"
-    """Whether device codes are approved at once, or by whoever enters the user code at the page `/devicelogin`."""
+    """Whether device codes and sign-ins are approved at once, or at a page: `/devicelogin`, or the one signed in at."""
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Client id → its secrets. A client that is not here has any secret."""
     claims: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +61,22 @@ class DeviceRecord(Struct, array_like=True):
     is_approved: bool
 
 
+class CodeRecord(Struct, array_like=True):
+    """An authorization code that was given out."""
+
+    tenant: str
+    client: str
+    redirect: str
+    scope: str
+    nonce: str
+    challenge: str
+    """Empty for a client without PKCE."""
+    is_hashed: bool
+    """The challenge is the verifier's SHA-256."""
+    expires: int
+    """Instant of the wall clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Who a token is for."""
@@ -69,14 +85,23 @@ class Subject:
     """A GUID."""
     client: str
     is_user: bool = False
-    """A user who approved a device, not the client itself."""
+    """A user who signed in or approved a device, not the client itself."""
     proof: Literal["0", "1", "2"] = "1"
     """How the client proved itself: not at all, by a secret, or by a certificate or assertion (claim `appidacr`)."""
+    user: str = ""
+    """The object id of a user who is known from elsewhere, by a token that the client was shown."""
 
     @property
     def oid(self) -> str:
         """The object id of the user or service principal, always the same for one client in one tenant."""
+        if self.user:
+            return self.user
         return str(uuid5(NAMES, f"{'user' if self.is_user else 'client'}/{self.tenant}/{self.client}"))
+
+
+def is_guid(text: str) -> bool:
+    """Whether a text is a GUID, in lower case."""
+    return _GUID.fullmatch(text) is not None
 
 
 def tenant_id(name: str) -> str:
@@ -84,4 +109,4 @@ def tenant_id(name: str) -> str:
     name = name.lower()
     if name in _MULTI_TENANT:
         return DEFAULT_TENANT
-    return name if _GUID.fullmatch(name) else str(uuid5(NAMES, f"tenant/{name}"))
+    return name if is_guid(name) else str(uuid5(NAMES, f"tenant/{name}"))

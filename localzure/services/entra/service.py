@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
-from localzure.services.entra import discovery, pages
+from localzure.services.entra import authorizing, discovery, pages
 from localzure.services.entra.devices import CODE_SECONDS, Devices
 from localzure.services.entra.errors import EntraError
 from localzure.services.entra.grants import Parts, TokenRequest, grant
@@ -41,7 +41,7 @@ POLL_SECONDS = 5
 
 _TENANT = r"/(?P<tenant>[^/]{1,128})"
 
-_NOT_BUILT = re.compile(rf"{_TENANT}/(?:oauth2(?:/v2\.0)?/(?:authorize|logout)|saml2|login|kmsi|reprocess)")
+_NOT_BUILT = re.compile(rf"{_TENANT}/(?:oauth2(?:/v2\.0)?/(?:logout)|saml2|login|kmsi|reprocess)")
 
 
 class EntraService:
@@ -57,12 +57,13 @@ class EntraService:
         """The keys that sign tokens, for those who check them."""
         self._issuer = Issuer(self.ring, context.entropy, settings)
         devices = Devices(keys, context.transactions, context.entropy, is_automatic=settings.device_approval == "auto")
-        self._parts = Parts(settings, self._issuer, devices)
+        codes = authorizing.Codes(keys, context.transactions, context.entropy)
+        self._parts = Parts(settings, self._issuer, devices, codes)
 
     def empty(self, writer: Writer, account: str | None, budget: int) -> bool:
-        """Remove the signing keys, and the device codes that wait: what was signed before is not believed any more."""
+        """Remove the signing keys, and the codes that wait: what was signed before is not believed any more."""
         del account, budget  # it has no accounts, and few records
-        for start, stop in (self._keys.signing.range(), self._keys.devices.range()):
+        for start, stop in (self._keys.signing.range(), self._keys.devices.range(), self._keys.codes.range()):
             for key, _ in list(writer.scan(start, stop)):
                 writer.delete(key)
         self.ring.reset()
@@ -134,6 +135,40 @@ class EntraService:
         """The token endpoint."""
         request = TokenRequest(asked.tenant, _form(body), is_v2, asked.now)
         return _json(grant(self._parts, request))
+
+    def authorize(self, asked: Asked, body: bytes, *, is_v2: bool) -> HttpReply:
+        """The authorization endpoint: sends the browser back with a code, or shows the page for signing in first."""
+        query = _form(body) if asked.request.method == "POST" else _form(asked.request.raw_query.encode())
+        request = TokenRequest(asked.tenant, query, is_v2, asked.now)
+        client, redirect = request.need("client_id"), request.need("redirect_uri")
+        authorizing.check_redirect(redirect)
+        mode = query.get("response_mode", "query")
+        if mode not in authorizing.MODES:
+            raise EntraError("response_mode_invalid")
+        if self._settings.device_approval == "page" and query.get("approved") != "yes":
+            return pages.sign_in(client, f"?{urlencode({**query, 'approved': 'yes'})}")
+        told = self._authorized(request)
+        if "state" in query:
+            told["state"] = query["state"]
+        if mode == "form_post":
+            return pages.form_post(redirect, told)
+        headers = [("location", authorizing.location(redirect, mode, told)), ("cache-control", "no-store")]
+        return HttpReply(302, headers)
+
+    def _authorized(self, request: TokenRequest) -> dict[str, str]:
+        """What the app is told: a code, or what is wrong with what it asked for."""
+        query = request.form
+        if query.get("response_type") != "code":
+            return _told(EntraError("response_type_unsupported"))
+        scope = query.get("scope", "")
+        if not request.is_v2 and "resource" in query:
+            scope = f"{query['resource']}/.default"
+        try:
+            resource_of(scope)
+            code = self._parts.codes.make(request.tenant, scope, query, request.now)
+        except EntraError as error:
+            return _told(error)
+        return {"code": code, "session_state": code[:36]}
 
     def device_code(self, asked: Asked, body: bytes, *, is_v2: bool) -> HttpReply:
         """The device authorization endpoint."""
@@ -293,6 +328,11 @@ def _form(body: bytes) -> dict[str, str]:
     return form
 
 
+def _told(error: EntraError) -> dict[str, str]:
+    """What an app is told by way of the browser."""
+    return {"error": error.row.error, "error_description": f"AADSTS{error.row.code}: {error.text}"}
+
+
 def _integer(text: str) -> int:
     try:
         number = int(text)
@@ -343,6 +383,9 @@ _CONFIGURATION_V2 = partial(EntraService.configuration, is_v2=True)
 ROUTES: tuple[tuple[str, re.Pattern[str], Answer, KeyUse], ...] = (
     ("POST", _at("/{tenant}/oauth2/v2.0/token"), partial(EntraService.token, is_v2=True), _SIGNS),
     ("POST", _at("/{tenant}/oauth2/token"), partial(EntraService.token, is_v2=False), _SIGNS),
+    ("GET", _at("/{tenant}/oauth2/v2.0/authorize"), partial(EntraService.authorize, is_v2=True), _NONE),
+    ("POST", _at("/{tenant}/oauth2/v2.0/authorize"), partial(EntraService.authorize, is_v2=True), _NONE),
+    ("GET", _at("/{tenant}/oauth2/authorize"), partial(EntraService.authorize, is_v2=False), _NONE),
     ("POST", _at("/{tenant}/oauth2/v2.0/devicecode"), partial(EntraService.device_code, is_v2=True), _NONE),
     ("POST", _at("/{tenant}/oauth2/devicecode"), partial(EntraService.device_code, is_v2=False), _NONE),
     ("GET", _at("/{tenant}/v2.0/.well-known/openid-configuration"), _CONFIGURATION_V2, _NONE),

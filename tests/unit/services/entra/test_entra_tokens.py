@@ -80,7 +80,7 @@ def test_an_instance_is_told_from_where_it_was_asked(settled: EntraWorld) -> Non
         ("GET", "/", (404, "not_found", 0)),
         ("GET", f"/{TENANT}/oauth2/v2.0/tokens", (404, "not_found", 0)),
         ("GET", TOKEN, (405, "invalid_request", 0)),
-        ("GET", f"/{TENANT}/oauth2/v2.0/authorize", (501, "not_implemented", 0)),
+        ("GET", f"/{TENANT}/oauth2/v2.0/logout", (501, "not_implemented", 0)),
         ("POST", TOKEN, (400, "invalid_request", 900144)),
     ],
 )
