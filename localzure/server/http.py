@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
@@ -45,6 +47,9 @@ IDLE_SECONDS_MAX = 300.0
 
 STALLED_SECONDS_MAX = 60.0
 """How long a client that is the one to go on may make no progress: with a head, a body, or a window to send in."""
+
+REPLY_NAMES_MAX = 256
+"""Names of reply headers that are kept encoded."""
 
 SERVER = f"LocalZure/{__version__}".encode()
 
@@ -268,14 +273,14 @@ class HttpDriver:
 
     def reply_headers(self, request: HttpRequest, reply: HttpReply, length: int | None) -> Headers:
         """See `Stream.reply_headers`: the service's, and those that every reply has."""
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
-        given = {name.lower() for name, _ in headers}
+        headers = [(_name_bytes(name), value.encode("latin-1")) for name, value in reply.headers]
+        given = b"\n".join([name for name, _ in headers]).lower().split(b"\n")
         if length is not None and b"content-length" not in given and has_body(b"", reply.status):
             headers.append((b"content-length", b"%d" % length))
         if b"x-ms-request-id" not in given:
             headers.append((b"x-ms-request-id", request.request_id.encode()))
-        kept = ((name, request.headers.get(name)) for name in KEPT)
-        headers.extend((name.encode(), value.encode("latin-1")) for name, value in kept if value is not None)
+        sent = request.headers
+        headers += [(name.encode(), sent[name].encode("latin-1")) for name in KEPT if name in sent]
         headers += [(b"server", SERVER), (b"date", _http_date(self._context.clock.wall() // 1_000_000))]
         return headers
 
@@ -336,10 +341,7 @@ class HttpDriver:
 
     def _describe(self, head: Request) -> HttpRequest:
         """Build what services see from a request's head."""
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in head.headers:
-            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        headers = decoded_headers(head.headers)
         target, host = head.target.decode("latin-1"), headers.get("host", "")
         scheme = "https" if self._channel.is_secure else "http"
         if "://" in target[:8]:
@@ -380,6 +382,12 @@ class HttpDriver:
             self.send(StreamClosed(exchange.stream_id))
 
 
+@lru_cache(maxsize=REPLY_NAMES_MAX)
+def _name_bytes(name: str) -> bytes:
+    """Return a reply header's name as it goes out: services use few, metadata any."""
+    return name.encode("latin-1")
+
+
 class _DateText:
     """The last date header that was made: it changes once a second."""
 
@@ -393,7 +401,24 @@ def _http_date(second: int) -> bytes:
     return _DateText.text
 
 
+def decoded_headers(fields: Headers) -> dict[str, str]:
+    """Return the values by name, those of a name that repeats joined by commas."""
+    # One call for all of them, where no value has a line feed: no parser lets one through, but that is its affair.
+    texts = b"\n".join(chain.from_iterable(fields)).decode("latin-1").split("\n")
+    if len(texts) == 2 * len(fields):
+        headers = dict(zip(texts[::2], texts[1::2], strict=True))
+        if len(headers) == len(fields):
+            return headers
+    headers = {}
+    for raw_name, raw_value in fields:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
 def _metadata_names(head: Request) -> dict[str, str]:
     """Return the names of metadata headers as they were sent (see `HttpRequest.metadata_names`)."""
+    if b"x-ms-meta-" not in b"\n".join(head.sent_names).lower():
+        return {}
     sent = [name.decode("latin-1") for name in head.sent_names if name[:10].lower() == b"x-ms-meta-"]
     return {name.lower(): name for name in sent}

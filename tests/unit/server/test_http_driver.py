@@ -16,6 +16,7 @@ from localzure.server.http import (
     STALLED_SECONDS_MAX,
     HttpContext,
     HttpDriver,
+    decoded_headers,
 )
 from localzure.server.own_api.routes import NoServiceError
 from localzure.server.transactions import TickTransactions
@@ -451,3 +452,18 @@ def test_a_stopping_server_has_late_replies_come_now(wire: Wire) -> None:
     wire.driver.shutdown()
     assert wire.turn().startswith(b"HTTP/1.1 204")
     assert wire.driver.is_finished
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers"),
+    [
+        ([], {}),
+        ([(b"host", b"")], {"host": ""}),
+        ([(b"a", b"1"), (b"b", b"\xe9"), (b"c", b"3")], {"a": "1", "b": "\xe9", "c": "3"}),
+        ([(b"a", b"1"), (b"b", b"2"), (b"a", b"3")], {"a": "1,3", "b": "2"}),
+        ([(b"a", b"1\n2"), (b"b", b"3")], {"a": "1\n2", "b": "3"}),
+        ([(b"a", b"1\nb\n2")], {"a": "1\nb\n2"}),
+    ],
+)
+def test_headers_are_decoded_and_joined_by_name(fields: list[tuple[bytes, bytes]], headers: dict[str, str]) -> None:
+    assert decoded_headers(fields) == headers
