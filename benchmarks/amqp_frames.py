@@ -151,6 +151,13 @@ def _boolean_at(data: bytearray, at: int) -> tuple[bool, int]:
     raise PeerError(f"no boolean: type {code:#04x}")
 
 
+def _after_binary(data: bytearray, at: int) -> int:
+    """Where the field behind an optional binary is."""
+    if data[at] == 0xB0:
+        return at + 5 + int(_UINT.unpack_from(data, at + 1)[0])
+    return at + 1 if data[at] == 0x40 else at + 2 + data[at + 1]
+
+
 def transfer_at(data: bytearray, body: int) -> tuple[int | None, bool, bool, int]:
     """Read a TRANSFER: its delivery-id (None where the frame continues a delivery), settled, more, and its payload."""
     at, count, end = _list_at(data, body + 3)
@@ -158,7 +165,7 @@ def transfer_at(data: bytearray, body: int) -> tuple[int | None, bool, bool, int
     _, at = _uint_at(data, at)
     delivery_id, at = _uint_at(data, at) if count > 1 else (None, at)
     if count > 4:
-        at = at + 1 if data[at] == 0x40 else at + 2 + data[at + 1]
+        at = _after_binary(data, at)
         _, at = _uint_at(data, at)
         settled, at = _boolean_at(data, at)
     if count > 5:
