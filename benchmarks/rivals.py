@@ -1,6 +1,6 @@
 """What people run instead of LocalZure, as processes: Azurite from npm, RabbitMQ with its AMQP 1.0 plugin from Debian.
 
-Neither is installed by this repository. Azurite is looked for in `LOCALZURE_AZURITE` (a folder given to
+Neither is installed by this repository. Azurite is looked for in `AZURITE_FOLDER` (a folder given to
 `npm install --prefix`), by default `~/.cache/localzure-benchmarks/azurite`; RabbitMQ where the Debian package
 `rabbitmq-server` puts it. Each runs with its own defaults for durability, over an empty directory, on free ports.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-AZURITE_FOLDER = Path(os.environ.get("LOCALZURE_AZURITE", "~/.cache/localzure-benchmarks/azurite")).expanduser()
+AZURITE_FOLDER = Path(os.environ.get("AZURITE_FOLDER", "~/.cache/localzure-benchmarks/azurite")).expanduser()
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 
 START_SECONDS_MAX = 60.0
