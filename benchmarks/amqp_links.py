@@ -63,13 +63,20 @@ class _Connection:
         return self.done >= self._messages
 
     def _finish(self, first: int, last: int) -> None:
-        """Messages `first` to `last`, counted from 0, are done."""
-        count = last + 1 - first
-        if count <= 0 or last >= len(self._started_at) or 1 in self._is_finished[first : last + 1]:
-            raise PeerError(f"messages {first} to {last} are settled twice, or were never there")
-        self._is_finished[first : last + 1] = b"\1" * count
-        self.latency.record_since(self._started_at[first : last + 1], time.perf_counter_ns())
-        self.done += count
+        """Messages `first` to `last`, counted from 0, are done.
+
+        A range may hold messages that are done already (AMQP 1.0, part 2, 2.6.12): RabbitMQ's do.
+        """
+        if last < first or last >= len(self._started_at):
+            raise PeerError(f"messages {first} to {last} were never there")
+        now, is_finished = time.perf_counter_ns(), self._is_finished
+        if 1 not in is_finished[first : last + 1]:
+            began = self._started_at[first : last + 1]
+        else:
+            began = [self._started_at[number] for number in range(first, last + 1) if not is_finished[number]]
+        is_finished[first : last + 1] = b"\1" * (last + 1 - first)
+        self.latency.record_since(began, now)
+        self.done += len(began)
 
     def _flush(self) -> bool:
         """Write what is waiting; False where the socket takes no more."""
