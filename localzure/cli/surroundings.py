@@ -18,7 +18,7 @@ NOT_PROXIED = "localhost,127.0.0.1,::1"
 TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105 - guards nothing: Java insists on a password, and this is its own default
 
 SITECUSTOMIZE = '''"""Python runs this at its start: what trusts certifi alone trusts the local authority too."""
-import importlib.util, sys
+import importlib.machinery, importlib.util, sys
 try:
     import certifi
     certifi.where = lambda: {bundle!r}

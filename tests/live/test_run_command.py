@@ -168,6 +168,23 @@ def test_managed_identities_have_tokens(server: LocalZure, tmp_path: Path, monke
     assert claims[0]["oid"] == claims[2]["oid"] != claims[1]["oid"]
 
 
+def test_command_lines_find_no_subscriptions_after_signing_in(server: LocalZure) -> None:
+    """`az login --service-principal … --allow-no-subscriptions` asks for them, and goes on with none."""
+    with httpx.Client(proxy=server.endpoints["gateway"]) as client:
+        for path in ("subscriptions", "tenants"):
+            answer = client.get(f"http://management.azure.com/{path}", params={"api-version": "2022-12-01"})
+            assert (answer.status_code, answer.json()) == (200, {"value": []})
+
+
+def test_a_sitecustomize_of_the_apps_own_runs_too(server: LocalZure, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os; os.environ['OWN'] = 'ran'\n")
+    script = "import certifi, os; print(os.environ['OWN'], certifi.where() == os.environ['SSL_CERT_FILE'])"
+    command = [LOCALZURE, "run", "--endpoint", server.endpoints["gateway"], "--", sys.executable, "-c", script]
+    environment = dict(os.environ) | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.stderr) == ("ran True\n", "")
+
+
 def test_an_identity_is_named_in_the_answer(server: LocalZure) -> None:
     query = {"api-version": "2018-02-01", "resource": "https://servicebus.azure.net", "object_id": "o-1"}
     url = f"{server.endpoints['gateway']}/metadata/identity/oauth2/token"

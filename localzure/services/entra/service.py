@@ -218,6 +218,11 @@ class EntraService:
         query = _form(asked.request.raw_query.encode())
         return _json(answer(self._issuer, asked.request.headers, query, asked.now, self._settings.token_seconds))
 
+    def no_resources(self, asked: Asked, body: bytes) -> HttpReply:
+        """The subscriptions or tenants of who has signed in, which command lines list then: there are none here."""
+        del asked, body
+        return _json({"value": []})
+
     def keys(self, asked: Asked, body: bytes) -> HttpReply:
         """The published keys."""
         del asked, body
@@ -397,6 +402,8 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Answer, KeyUse], ...] = (
     ("GET", _at("/{tenant}/userrealm/{user}"), EntraService.user_realm, _NONE),
     ("GET", _at("/devicelogin"), EntraService.device_page, _NONE),
     ("POST", _at("/devicelogin"), EntraService.approve_device, _NONE),
+    ("GET", _at("/subscriptions"), EntraService.no_resources, _NONE),
+    ("GET", _at("/tenants"), EntraService.no_resources, _NONE),
     ("GET", _at(IMDS_PATH), partial(EntraService.managed_identity, answer=imds_token), _SIGNS),
     ("GET", _at(APP_SERVICE_PATH), partial(EntraService.managed_identity, answer=app_service_token), _SIGNS),
     ("GET", _at("/.localzure/oauth/token"), EntraService.local_token, _SIGNS),
