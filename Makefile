@@ -14,7 +14,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 4
 SCALE ?= small
 NPM := npm
 JS := tests/conformance/js
@@ -37,7 +37,7 @@ run: $(VENV)/.installed
 	@exec $(BIN)/localzure start $(ARGS)
 
 test: lint $(SDK_7_14)/.installed
-	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/conformance
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/conformance
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
