@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
+    from urllib.request import OpenerDirector
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
 """The gateway of a server that was started without flags."""
@@ -56,7 +57,8 @@ class OwnApiClient:
         """`endpoint` is the URL of any HTTP listener. Raises ValueError for one that is no URL."""
         if not endpoint.startswith(("http://", "https://")):
             raise ValueError(f"expected a URL such as {DEFAULT_ENDPOINT}, got {endpoint!r}")
-        self._base = f"{endpoint.rstrip('/')}/_localzure/"
+        self._endpoint = endpoint.rstrip("/")
+        self._base = f"{self._endpoint}/_localzure/"
         self._token = token
         self._seconds_max = seconds_max
 
@@ -97,13 +99,13 @@ class OwnApiClient:
         import urllib.error
         import urllib.request
 
+        direct = _direct()
         url = self._base + quote(path, safe="/%") + (f"?{urlencode(query)}" if query else "")
         headers = {"content-type": "application/json"} if body is not None else {}
         if length is not None:
             headers["content-length"] = str(length)
         if self._token is not None:
             headers["authorization"] = f"Bearer {self._token}"
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a local server is behind no proxy
         try:
             request = urllib.request.Request(url, body, headers, method=method)  # type: ignore[arg-type] # noqa: S310
             reply: HTTPResponse = direct.open(request, timeout=self._seconds_max)
@@ -115,6 +117,25 @@ class OwnApiClient:
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NoServerError(f"cannot reach {url}: {_reason(error)}{_remedy(url)}") from None
         return reply
+
+    def health(self) -> dict[str, Any] | None:
+        """What the server says of itself at `/health`, healthy or not; None where there is no server of ours."""
+        import http.client
+        import urllib.error
+
+        try:
+            with _direct().open(f"{self._endpoint}/health", timeout=self._seconds_max) as reply:
+                content = reply.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                content = error.read()
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        try:
+            told = json.loads(content)
+        except ValueError:
+            return None
+        return told if isinstance(told, dict) and "status" in told else None
 
     def _content(self, path: str, reply: HTTPResponse) -> bytes:
         import http.client
@@ -131,6 +152,13 @@ class OwnApiClient:
             return json.loads(content) if content else None
         except ValueError:
             raise ClientError(f"{self._base}{path} answers something else than JSON") from None
+
+
+def _direct() -> OpenerDirector:
+    """What opens URLs without a proxy: a local server is behind none."""
+    import urllib.request
+
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _refusal(url: str, status: int, reason: str, content: bytes) -> RefusedError:

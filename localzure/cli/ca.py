@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localzure.cli.endpoint import client_of
+from localzure.cli.group import CommandGroup
 from localzure.client import DEFAULT_ENDPOINT, ClientError
 from localzure.config.load import load
 from localzure.config.options import CONFIG_FLAG, ENDPOINT_VARIABLE
@@ -21,12 +22,9 @@ _data_dir = click.option("--data-dir", metavar="DIR", help="Folder of the store 
 _config = click.option(CONFIG_FLAG, metavar="FILE", help="Configuration file, YAML or JSON.")
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def ca(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def ca() -> None:
     """The local certificate authority, which clients trust for TLS."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @ca.command("path")

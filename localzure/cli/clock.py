@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localzure.cli.endpoint import talks_to_server
+from localzure.cli.group import CommandGroup
 
 if TYPE_CHECKING:
     from localzure.client import OwnApiClient
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def clock(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def clock() -> None:
     """The virtual time: locks, lifetimes, leases, visibility, schedules and retention go by it."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @clock.command("show")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localzure.cli.group import CommandGroup
 from localzure.cli.start import settings_flags, settings_parameters
 from localzure.config.load import load
 from localzure.config.options import CONFIG_FLAG
@@ -24,12 +25,9 @@ HIDDEN = "(hidden)"
 _NOT_SHOWN = frozenset({"origins", "warnings"})
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def config(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def config() -> None:
     """What a server started here and now would be told to be."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 def _show(as_json: bool, **flags: Any) -> None:

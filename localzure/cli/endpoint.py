@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from localzure.client import DEFAULT_ENDPOINT, OwnApiClient
+from localzure.client import CALL_SECONDS_MAX, DEFAULT_ENDPOINT, OwnApiClient
 from localzure.config.options import ENDPOINT_VARIABLE, PREFIX
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def _told(ready_file: Path) -> str:
         raise click.ClickException(f"{ready_file} is no ready-file of a server") from None
 
 
-def client_of(endpoint: str | None, token: str | None) -> OwnApiClient:
-    """Return the client for the server that is meant. Raises ClickException."""
+def client_of(endpoint: str | None, token: str | None, *, seconds_max: float = CALL_SECONDS_MAX) -> OwnApiClient:
+    """Return the client for the server that is meant, which waits so long. Raises ClickException."""
     try:
-        return OwnApiClient(endpoint or find_endpoint(os.environ), token)
+        return OwnApiClient(endpoint or find_endpoint(os.environ), token, seconds_max=seconds_max)
     except ValueError as error:
         raise click.ClickException(f"--endpoint: {error}") from None
 

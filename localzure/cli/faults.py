@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localzure.cli.endpoint import talks_to_server
+from localzure.cli.group import CommandGroup
 
 if TYPE_CHECKING:
     from localzure.client import OwnApiClient
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def faults(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def faults() -> None:
     """Let requests and messages go wrong on purpose, to see whether an app stands it."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @faults.command("list")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from localzure.cli.endpoint import READY_FILE_VARIABLE, find_endpoint
+from localzure.cli.endpoint import READY_FILE_VARIABLE, client_of, find_endpoint
 from localzure.client import DEFAULT_ENDPOINT, NoServerError
 from localzure.config.load import load
 from localzure.config.options import ENDPOINT_VARIABLE
@@ -28,7 +28,7 @@ def health(endpoint: str | None, as_json: bool) -> int:
     """Ask a server how it is: exit code 0 when it serves, 1 when it does not, 3 when nobody answers."""
     tried = [endpoint] if endpoint else list(endpoints(os.environ))
     for url in tried:
-        told = _ask(url)
+        told = client_of(url, None, seconds_max=ANSWER_SECONDS_MAX).health()
         if told is not None:
             click.echo(json.dumps(told) if as_json else str(told.get("status")))
             return 0 if told.get("status") == "healthy" else EXIT_UNHEALTHY
@@ -42,28 +42,3 @@ def endpoints(environment: Mapping[str, str]) -> tuple[str, ...]:
     settings = load({}, environment)
     ports = [listener.port for listener in settings.listeners() if listener.port]
     return tuple(f"http://127.0.0.1:{port}" for port in ports) or (DEFAULT_ENDPOINT,)
-
-
-def _ask(endpoint: str) -> dict[str, Any] | None:
-    """The answer of a server's `/health`; None where there is no server of ours."""
-    import http.client  # late, as below: only needed here
-    import urllib.error
-    import urllib.request
-
-    url = f"{endpoint.rstrip('/')}/health"
-    if not url.startswith(("http://", "https://")):
-        raise click.ClickException(f"--endpoint: expected a URL such as {DEFAULT_ENDPOINT}, got {endpoint!r}")
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a local server is behind no proxy
-    try:
-        with direct.open(url, timeout=ANSWER_SECONDS_MAX) as reply:
-            content = reply.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            content = error.read()
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-    try:
-        told = json.loads(content)
-    except ValueError:
-        return None
-    return told if isinstance(told, dict) and "status" in told else None

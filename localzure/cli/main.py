@@ -19,6 +19,7 @@ from localzure.cli.config import config
 from localzure.cli.env import env
 from localzure.cli.exits import run_command
 from localzure.cli.faults import faults
+from localzure.cli.group import CommandGroup
 from localzure.cli.health import health
 from localzure.cli.logs import logs
 from localzure.cli.reset import reset
@@ -34,13 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="localzure", message="%(prog)s %(version)s")
-@click.pass_context
-def localzure(context: click.Context) -> None:
+def localzure() -> None:
     """A local emulator of Azure that the official SDKs connect to unmodified."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 COMMANDS = (

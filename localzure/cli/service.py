@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localzure.cli.endpoint import talks_to_server
+from localzure.cli.group import CommandGroup
 from localzure.cli.tables import table
 
 if TYPE_CHECKING:
@@ -24,12 +25,9 @@ _COLUMNS = {
 }
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def service(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def service() -> None:
     """The services of a running server, built-in ones and plugins."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @service.command("list")

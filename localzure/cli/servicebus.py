@@ -10,6 +10,7 @@ import click
 
 from localzure.cli.confirming import confirm, yes_option
 from localzure.cli.endpoint import talks_to_server
+from localzure.cli.group import CommandGroup
 from localzure.cli.tables import table
 
 if TYPE_CHECKING:
@@ -60,15 +61,12 @@ namespace_option = click.option("--namespace", metavar="NAME", help="Another nam
 dead_option = click.option("--dead-letter", "is_dead", is_flag=True, help="The dead letters of ENTITY.")
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def servicebus(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def servicebus() -> None:
     """Queues, topics and subscriptions: their counts and messages.
 
     ENTITY is the path of a queue, such as orders, or of a subscription, such as news/Subscriptions/all.
     """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @servicebus.command("list")

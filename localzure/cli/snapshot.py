@@ -9,17 +9,15 @@ import click
 
 from localzure.cli.confirming import confirm, yes_option
 from localzure.cli.endpoint import talks_to_server
+from localzure.cli.group import CommandGroup
 
 if TYPE_CHECKING:
     from localzure.client import OwnApiClient
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def snapshot(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def snapshot() -> None:
     """Named snapshots of everything that a running server holds."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @snapshot.command("save")

@@ -12,6 +12,7 @@ import click
 
 from localzure.cli.confirming import confirm, yes_option
 from localzure.cli.endpoint import TOKEN_VARIABLE, client_of
+from localzure.cli.group import CommandGroup
 from localzure.cli.stopped_store import serve_store
 from localzure.client import DEFAULT_ENDPOINT
 
@@ -42,12 +43,9 @@ def _on_store(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_client
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def storage(context: click.Context) -> None:
+@click.group(cls=CommandGroup)
+def storage() -> None:
     """What a server holds: counted, checked, exported, imported, compacted, purged."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @storage.command("stats")
