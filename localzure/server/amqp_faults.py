@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from localzure.faults.injector import Situation
 from localzure.services.servicebus.addresses import CBS_NODE, normalize, parse_address
+from localzure.services.servicebus.amqp.sessions import SESSION_FILTER
 from localzure.services.servicebus.errors import ErrorCode
 from localzure_protocols.amqp.connection import AmqpConnection
 from localzure_protocols.amqp.events import (
@@ -46,9 +47,6 @@ _CONDITIONS: dict[Effect, str] = {
     "lose_lock": ErrorCode.LOCK_LOST.value.condition,
 }
 """What the client is told unless the rule says another condition."""
-
-SESSION_FILTER = "com.microsoft:session-filter"
-"""What the source of a session's link has among its filters."""
 
 
 class Host(Protocol):
@@ -116,9 +114,8 @@ class FaultyPeer:
 
     def handle(self, events: Sequence[AmqpEvent]) -> None:
         """Take the events of one read from the socket."""
-        for event in events:
-            if isinstance(event, ConnectionOpened):
-                self._core.client = event.container_id
+        if not self._core.client:
+            self._core.client = next((each.container_id for each in events if isinstance(each, ConnectionOpened)), "")
         if not self._injector.amqp and not self._held and not self._limits.limits:
             self._peer.handle(events)
             return

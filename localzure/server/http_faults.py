@@ -85,7 +85,7 @@ class FaultyService:
             return _Unanswered()
         sink = self._service.accept(request, address)
         if self._fault.effect == "delay":
-            return _Delayed(sink, lambda error: self.refuse(request, error), self._delay)
+            return _Delayed(sink, self._delay)
         return _Truncated(sink, self._fault.rule.keep_bytes)
 
     def refuse(self, request: HttpRequest, error: ServiceError | StorageError | None) -> HttpReply:
@@ -170,14 +170,8 @@ class _Unanswered:
 class _Delayed:
     """Does the operation at once, and answers late."""
 
-    def __init__(
-        self,
-        sink: BodySink,
-        refuse: Callable[[ServiceError | StorageError | None], HttpReply],
-        delay: Callable[[Callable[[], None]], None],
-    ) -> None:
+    def __init__(self, sink: BodySink, delay: Callable[[Callable[[], None]], None]) -> None:
         self._sink = sink
-        self._refuse = refuse
         self._delay = delay
         self.write, self.abandon = sink.write, sink.abandon
 

@@ -48,9 +48,10 @@ class Reloading:
     async def keep(self, path: Path | None) -> None:
         """Read again whenever it is wanted, or the file at `path` has changed, until cancelled."""
         seen = _stamp(path)
+        patience = None if path is None else LOOK_SECONDS
         while True:
             try:
-                await asyncio.wait_for(self._wanted.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(self._wanted.wait(), patience)
             except TimeoutError:
                 stamp = _stamp(path)
                 if stamp == seen or stamp is None:
