@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 NOT_PROXIED = "localhost,127.0.0.1,::1"
 
-TRUSTSTORE_PASSWORD = "changeit"  # noqa: S105 - guards nothing: Java insists on a password, and this is its own default
-
 SITECUSTOMIZE = '''"""Python runs this at its start: what trusts certifi alone trusts the local authority too."""
 import importlib.machinery, importlib.util, sys
 try:
@@ -74,7 +72,8 @@ def write_trust(client: OwnApiClient, folder: Path) -> TrustFiles:
 
 def variables(gateway: str, trust: TrustFiles, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of a program that is to use the server at `gateway`; `environment` is what it has so far."""
-    from localzure.services.entra.managed_identity import APP_SERVICE_PATH, IDENTITY_HEADER  # late: brings much
+    from localzure.server.certificates import TRUSTSTORE_PASSWORD  # late, as below: brings much
+    from localzure.services.entra.managed_identity import APP_SERVICE_PATH, IDENTITY_HEADER
 
     parts = urlsplit(gateway)
     proxy = f"http://{parts.netloc}"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from localzure.gateway.address import ENTRA_HOSTS
+from localzure.gateway.address import DOMAINS, ENTRA_HOSTS, SERVICE_BUS_DOMAINS
 
 SUFFIXES = (
-    ".core.windows.net",
-    ".core.chinacloudapi.cn",
-    ".core.usgovcloudapi.net",
-    ".servicebus.windows.net",
-    ".servicebus.chinacloudapi.cn",
-    ".servicebus.usgovcloudapi.net",
+    *(f".{domain}" for domain in DOMAINS),
+    *(f".servicebus.{domain}" for domain in SERVICE_BUS_DOMAINS),
     ".vault.azure.net",
     ".vault.azure.cn",
     ".vault.usgovcloudapi.net",
     ".documents.azure.com",
     ".documents.azure.cn",
     ".documents.azure.us",
-    ".localhost",
 )
 """Names of accounts, namespaces and vaults, in the public and the sovereign clouds; and our own."""
 

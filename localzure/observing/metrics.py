@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ERROR_STATUS_MIN = 400
 
+FAILED_STATUS_MIN = 500
+"""From here on an error is the service's fault, not the client's."""
+
 SERIES_MAX = 10_000
 """Combinations of labels that are kept apart; beyond them, what is new is counted as `other`."""
 

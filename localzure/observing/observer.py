@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from localzure.observing import trace_context
+from localzure.observing.metrics import ERROR_STATUS_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +112,7 @@ def access_line(ended: Ended) -> str:
 def audit_line(ended: Ended) -> str:
     """Who did what, to what, and how it ended."""
     request = ended.request
-    outcome = "done" if ended.status and ended.status < 400 else "refused"
+    outcome = "done" if ended.status and ended.status < ERROR_STATUS_MIN else "refused"
     return (
         f"{request.caller or 'somebody'} from {request.peer}: {request.operation or request.method} {request.raw_path} "
         f"{outcome} ({ended.status}, {request.request_id})"

@@ -12,13 +12,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from localzure import __version__
 from localzure.observing import trace_context
+from localzure.observing.metrics import FAILED_STATUS_MIN
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from localzure.observing.observer import Ended
-
-FAILED_STATUS_MIN = 500
 
 
 class OpenTelemetryTracer:

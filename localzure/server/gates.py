@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from localzure.gateway.address import STORAGE_SERVICES
+from localzure.observing.metrics import FAILED_STATUS_MIN
 from localzure.plugins.errors import PluginError
 from localzure.services.interface import ServiceError
 from localzure.services.servicebus.admin.errors import AdminError
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from localzure.services.interface import Address, BodySink, HttpReply, HttpRequest, HttpService
     from localzure.throttling.breaker import BreakerRules
     from localzure.throttling.limits import Limits
-
-FAILED_STATUS_MIN = 500
-"""From here on a refusal is the service's fault, not the client's."""
 
 T = TypeVar("T")
 

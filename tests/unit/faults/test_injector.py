@@ -10,19 +10,14 @@ import pytest
 from localzure.faults.injector import RULES_MAX, Injector, Situation, TooManyRulesError
 from localzure.faults.rules import MOMENTS, PROTOCOLS, FaultRule
 from localzure.faults.test_mode import ERROR_CODES, RetryTest
+from tests.twins import ManualClock
 
 PUT = Situation("blob", "BlockBlob_Upload", "acct/orders/1.json", ("127.0.0.1", "azsdk-python"), "PUT")
 SEND = Situation("servicebus", "send", "orders", ("127.0.0.1", "client-1"))
 
 
-class Time:
-    """Monotonic seconds that a test moves."""
-
-    now = 0.0
-
-
-def _injector(time: type[Time] = Time, **fields: Any) -> Injector:
-    return Injector(lambda: time.now, [FaultRule(**{"effect": "status"} | fields)])
+def _injector(clock: ManualClock | None = None, **fields: Any) -> Injector:
+    return Injector((clock or ManualClock()).monotonic, [FaultRule(**{"effect": "status"} | fields)])
 
 
 def _pattern(injector: Injector, count: int) -> str:
@@ -64,18 +59,16 @@ def test_chance_repeats_with_its_seed() -> None:
 
 
 def test_bursts_and_durations_go_by_time() -> None:
-    class Moving(Time):
-        pass
-
-    bursts = _injector(Moving, burst_size=2, burst_interval=10)
+    clock = ManualClock()
+    bursts = _injector(clock, burst_size=2, burst_interval=10)
     assert _pattern(bursts, 4) == "xx.."
-    Moving.now = 9.9
+    clock.advance(9.9)
     assert _pattern(bursts, 1) == "."
-    Moving.now = 10.0
+    clock.advance(0.1)
     assert _pattern(bursts, 3) == "xx."
-    short = _injector(Moving, seconds=5)
+    short = _injector(clock, seconds=5)
     assert _pattern(short, 1) == "x"
-    Moving.now = 15.0
+    clock.advance(5)
     assert _pattern(short, 1) == "."
 
 

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from localzure.throttling.limits import AZURE, BUCKETS_MAX, Limits, RateLimit
-
-
-class Time:
-    """Monotonic seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.twins import ManualClock
 
 
 def test_a_bucket_fills_at_its_rate_up_to_its_size() -> None:
-    time = Time()
-    limits = Limits([RateLimit(requests_per_second=2, burst=3)], time)
+    clock = ManualClock()
+    limits = Limits([RateLimit(requests_per_second=2, burst=3)], clock.monotonic)
     assert [limits.draw("blob", "a", "c") for _ in range(4)] == [0, 0, 0, 0.5]
-    time.now = 0.5
+    clock.advance(0.5)
     assert [limits.draw("blob", "a", "c") for _ in range(2)] == [0, 0.5]
-    time.now = 100
+    clock.advance(99.5)
     assert [limits.draw("blob", "a", "c") > 0 for _ in range(4)] == [False, False, False, True]
 
 
 def test_whose_requests_are_counted_together() -> None:
     def refused(limit: RateLimit) -> list[bool]:
-        limits = Limits([limit], Time())
+        limits = Limits([limit], ManualClock().monotonic)
         calls = [("blob", "a", "c"), ("blob", "b", "c"), ("queue", "a", "c"), ("blob", "a", "d")]
         return [limits.draw(*call) > 0 for call in calls]
 
@@ -39,13 +30,13 @@ def test_whose_requests_are_counted_together() -> None:
 
 
 def test_the_preset_is_azures() -> None:
-    limits = Limits(AZURE, Time())
+    limits = Limits(AZURE, ManualClock().monotonic)
     assert sum(limits.draw("table", "a", "c") == 0 for _ in range(6_000)) == 5_000
     assert limits.draw("servicebus", "", "c") == 0
 
 
 def test_what_is_counted_is_bounded() -> None:
-    limits = Limits([RateLimit(requests_per_second=1, per="client")], Time())
+    limits = Limits([RateLimit(requests_per_second=1, per="client")], ManualClock().monotonic)
     assert all(limits.draw("blob", "a", str(number)) == 0 for number in range(BUCKETS_MAX + 1))
     assert limits.draw("blob", "a", "0") == 0, "the oldest was forgotten"
     assert limits.draw("blob", "a", str(BUCKETS_MAX)) > 0
